@@ -1,0 +1,56 @@
+"""The errors that Neurona raises for a user's mistake, and the hint that names what was meant.
+
+A message says who complains (operation or layer path), what differs (both shapes as tuples) and
+the likely mend. All errors derive from `NeuronaError`; most also from the built-in error that a
+Python programmer would expect, so that `except ValueError` keeps its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class NeuronaError(Exception):
+    """Base of every error that Neurona raises on purpose."""
+
+
+class ShapeError(NeuronaError, ValueError):
+    """Shapes do not fit each other or the operation."""
+
+
+class DTypeError(NeuronaError, TypeError):
+    """A data type does not fit the operation or the other operands."""
+
+
+class ArgumentError(NeuronaError, ValueError):
+    """An argument, option or name is outside what is accepted."""
+
+
+class DataError(NeuronaError, ValueError):
+    """A data file or array is damaged, missing or holds values that cannot be learnt from."""
+
+
+class CheckpointError(NeuronaError, ValueError):
+    """Saved weights or state do not fit the network, or the file is damaged."""
+
+
+class TraceError(NeuronaError):
+    """Something was asked of a traced tensor that only a computed value can answer."""
+
+
+class NonFiniteError(NeuronaError, ArithmeticError):
+    """A NaN or an infinity appeared in a run; nothing was written."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" with the nearest known name, or "" when none is near.
+
+    >>> nearest("mnits", ["digits", "mnist"])
+    "; did you mean 'mnist'?"
+    >>> nearest("zebra", ["digits", "mnist"])
+    ''
+    """
+    from difflib import get_close_matches  # slow to import, wanted only in messages
+
+    match = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {match[0]!r}?" if match else ""
