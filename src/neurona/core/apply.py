@@ -1,0 +1,103 @@
+"""Applying an op: the one place where nodes with inputs are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neurona.core.buffer import Buffer
+from neurona.core.dtypes import is_float
+from neurona.core.errors import TraceError
+from neurona.core.node import Node
+from neurona.core.op import Op, Spec, register
+from neurona.core.tensor import Tensor
+from neurona.core.trace import STATE, Trace, caller
+
+
+def apply(op: Op, *tensors: Tensor, **attrs: Any) -> Tensor:
+    """The result of a single-result op: computed in eager mode, recorded under a trace."""
+    return Tensor(_node(op, tensors, attrs))
+
+
+def apply_many(op: Op, *tensors: Tensor, **attrs: Any) -> tuple[Tensor, ...]:
+    """The results of an op that has several."""
+    node = _node(op, tensors, attrs)
+    whole = Tensor(node)
+    return tuple(apply(TAKE_RESULT, whole, index=i) for i in range(len(node.specs or ())))
+
+
+def _node(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any]) -> Node:
+    state = STATE
+    trace = state.trace
+    nodes = tuple([tensor._resolve(trace) for tensor in tensors])
+    spec = op.infer(*nodes, **attrs)
+    requires_grad = False
+    if state.grad and op.vjp is not None:
+        for node in nodes:
+            if node.requires_grad:
+                requires_grad = not isinstance(spec, Spec) or is_float(spec.dtype)
+                break
+    if trace is not None:
+        return _record(op, nodes, attrs, spec, requires_grad, trace)
+    with np.errstate(all="ignore"):
+        try:
+            result = op.evaluate(*[_value(node) for node in nodes], **attrs)
+        except AttributeError:
+            if all(node.value is not None for node in nodes):
+                raise
+            raise TraceError(
+                f"{op.name} got a value of a recording that is not active; "
+                "use it inside the function being recorded"
+            ) from None
+    return Node(
+        op,
+        nodes if requires_grad else (),
+        attrs,
+        spec,
+        _buffer(result, spec),
+        requires_grad=requires_grad,
+    )
+
+
+def _record(
+    op: Op,
+    nodes: tuple[Node, ...],
+    attrs: dict[str, Any],
+    spec: Spec | tuple[Spec, ...],
+    requires_grad: bool,
+    trace: Trace,
+) -> Node:
+    weak = bool(nodes) and all(node.weak for node in nodes)
+    node = Node(op, nodes, attrs, spec, requires_grad=requires_grad, trace=trace, weak=weak)
+    node.source = caller()
+    return node
+
+
+def _value(node: Node) -> Any:
+    value = node.value
+    return tuple([part.array for part in value]) if isinstance(value, tuple) else value.array  # type: ignore[union-attr]
+
+
+def _buffer(result: Any, spec: Spec | tuple[Spec, ...]) -> Buffer | tuple[Buffer, ...]:
+    if isinstance(spec, Spec):
+        array = np.asarray(result)
+        return Buffer(array if array.dtype == spec.dtype else array.astype(spec.dtype))
+    return tuple(
+        Buffer(np.asarray(part, one.dtype)) for part, one in zip(result, spec, strict=True)
+    )
+
+
+def _take_result_vjp(g: Tensor, out: Tensor, whole: Tensor, *, index: int) -> tuple[Any]:
+    return ({index: g},)
+
+
+TAKE_RESULT = register(
+    Op(
+        "take_result",
+        infer=lambda whole, *, index: whole.specs[index],
+        evaluate=lambda results, *, index: results[index],
+        vjp=_take_result_vjp,
+    )
+)
+"""One of the results of an op that has several; its cotangent is a dict index → Tensor."""

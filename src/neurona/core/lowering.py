@@ -1,0 +1,64 @@
+"""How an op presents itself to the compiler: the `lower` facet of `neurona.core.op.Op`.
+
+A lowering is data. The compiler decides loops, fusion and layout; an op only says what one
+element of its result is. The scalar language that `emit`, `at` and `index` functions speak is
+handed to them as `k` (`neurona.compiler.scalar`), so that ops need not import the compiler:
+`k.call(name, *values)`, `k.where(condition, a, b)`, `k.cast(value, dtype)`, `k.constant(value,
+dtype)`; values and indices also take Python's arithmetic, comparison and bit operators.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Index = tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Elementwise:
+    """`emit(k, *values, **attrs)` is an element from the inputs' elements at the same place.
+
+    Inputs broadcast against the result. `dear` marks expressions worth storing rather than
+    computing twice.
+    """
+
+    emit: Callable[..., Any]
+    dear: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Indexed:
+    """`at(k, index, *inputs, **attrs)` is the element at `index`; `input[index]` reads an input.
+
+    Each input also has `shape` and `dtype`.
+    """
+
+    at: Callable[..., Any]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """`index(k, out_index, in_shape, **attrs)` says which input element shows at `out_index`."""
+
+    index: Callable[..., Index]
+
+
+@dataclass(frozen=True, eq=False)
+class Reshape:
+    """The same elements in the same row-major order under another shape."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reduction:
+    """`combine` over the axes in `attrs["axis"]`, from `initial(dtype)`; associative."""
+
+    combine: str
+    initial: Callable[..., Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Contraction:
+    """Batched matrix product of (..., m, k) and (..., k, n)."""
+
+
+Lowering = Elementwise | Indexed | View | Reshape | Reduction | Contraction

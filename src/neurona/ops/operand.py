@@ -1,0 +1,160 @@
+"""From what users write (tensors, numbers, arrays) to operands of one dtype."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from neurona.core import dtypes
+from neurona.core.apply import apply
+from neurona.core.buffer import Buffer
+from neurona.core.dtypes import DType
+from neurona.core.errors import ArgumentError, DTypeError, ShapeError
+from neurona.core.lowering import Elementwise
+from neurona.core.node import Node, constant
+from neurona.core.op import LITERAL, Op, Shape, Spec, register
+from neurona.core.tensor import Tensor, to_array
+
+Number = bool | int | float
+Axis = int | Sequence[int] | None
+
+
+def literal(value: Number, dtype: DType, *, weak: bool = False) -> Tensor:
+    """A number written in the code as a 0-d tensor. Raises `OverflowError` if it does not fit."""
+    if dtypes.is_integer(dtype) and not isinstance(value, bool):
+        info = np.iinfo(dtype)
+        if not info.min <= value <= info.max:
+            raise OverflowError(f"{value} does not fit {dtype} ({info.min}…{info.max})")
+    buffer = Buffer(np.asarray(value, dtype))
+    return Tensor(Node(LITERAL, (), {}, Spec((), dtype), buffer, weak=weak))
+
+
+def operand(value: Any) -> Tensor:
+    """A tensor from a tensor, a Python number (weak) or an array."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, (bool, int, float)):
+        return literal(value, dtypes.weak_dtype(value, None), weak=True)
+    return Tensor(constant(np.array(to_array(value))))
+
+
+def operands(*values: Any) -> list[Tensor]:
+    """The values as tensors of their common dtype; numbers take the dtype of the tensors."""
+    strong = [v for v in values if not isinstance(v, (bool, int, float))]
+    tensors = [operand(v) for v in strong]
+    firm = [t.dtype for t in tensors if not t._node.weak]
+    common = dtypes.promote(firm) if firm else None
+    for v in values:
+        if isinstance(v, (bool, int, float)):
+            common = dtypes.weak_dtype(v, common)
+    for t in tensors:
+        if t._node.weak and (common is None or dtypes.category(common) < dtypes.category(t.dtype)):
+            common = t.dtype
+    if common is None:
+        raise ArgumentError("at least one operand is needed")
+    rest = iter(tensors)
+    weak = not firm
+    return [
+        literal(v, common, weak=weak)
+        if isinstance(v, (bool, int, float))
+        else cast(next(rest), common)
+        for v in values
+    ]
+
+
+def as_float(x: Any) -> Tensor:
+    """The operand, integers and booleans cast to the default float."""
+    tensor = operand(x)
+    return tensor if dtypes.is_float(tensor.dtype) else cast(tensor, dtypes.DEFAULT_FLOAT)
+
+
+def floats(*values: Any) -> list[Tensor]:
+    """The operands in their common dtype, at least the default float if that is not one."""
+    tensors = operands(*values)
+    if dtypes.is_float(tensors[0].dtype):
+        return tensors
+    return [cast(tensor, dtypes.DEFAULT_FLOAT) for tensor in tensors]
+
+
+def _infer_cast(x: Node, *, dtype: str) -> Spec:
+    return Spec(x.shape, dtypes.as_dtype(dtype))
+
+
+CAST = register(
+    Op(
+        "cast",
+        infer=_infer_cast,
+        evaluate=lambda x, *, dtype: x.astype(dtypes.as_dtype(dtype)),
+        vjp=lambda g, out, x, *, dtype: (cast(g, x.dtype) if dtypes.is_float(x.dtype) else None,),
+        lower=Elementwise(lambda k, x, *, dtype: k.cast(x, dtypes.as_dtype(dtype))),
+    )
+)
+"""Another dtype. Floats go to integers toward zero; out of range the result is undefined."""
+
+
+def cast(x: Tensor, dtype: DType) -> Tensor:
+    return x if x.dtype == dtype and not x._node.weak else apply(CAST, x, dtype=dtype.name)
+
+
+# --- shapes and axes ---
+
+
+def normalize_axis(axis: SupportsIndex, ndim: int, who: str) -> int:
+    """The axis counted from the front. Raises `ShapeError` out of range."""
+    index = operator.index(axis)
+    if not -ndim <= index < ndim:
+        raise ShapeError(
+            f"{who}: axis {index} is out of range for {ndim} axes ({-ndim}…{ndim - 1})"
+        )
+    return index % ndim if ndim else 0
+
+
+def normalize_axes(axis: Axis, ndim: int, who: str) -> tuple[int, ...]:
+    """The axes counted from the front, sorted; None means all. Raises `ShapeError` on repeats."""
+    if axis is None:
+        return tuple(range(ndim))
+    given = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    axes = tuple(sorted(normalize_axis(a, ndim, who) for a in given))
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"{who}: axis {given} names an axis twice")
+    return axes
+
+
+def broadcast_shapes(who: str, *shapes: Shape) -> Shape:
+    """The shape that all broadcast to (array API, "Broadcasting"). Raises `ShapeError`."""
+    first = shapes[0]
+    if all(shape == first for shape in shapes):
+        return first
+    ndim = max(len(shape) for shape in shapes)
+    result = [1] * ndim
+    for shape in shapes:
+        for i, extent in enumerate(shape, ndim - len(shape)):
+            if extent != 1:
+                if result[i] not in (1, extent):
+                    listed = " and ".join(str(shape) for shape in shapes)
+                    raise ShapeError(
+                        f"{who}: shapes {listed} do not broadcast: axis {i - ndim} is "
+                        f"{result[i]} here and {extent} there; each must be equal or 1"
+                    )
+                result[i] = extent
+    return tuple(result)
+
+
+def as_shape(shape: Any, who: str) -> Shape:
+    """A shape from an int or a sequence of ints; no negative extents."""
+    given = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    result = tuple(operator.index(extent) for extent in given)
+    if any(extent < 0 for extent in result):
+        raise ShapeError(f"{who}: shape {result} has a negative extent")
+    return result
+
+
+def require_same_dtype(who: str, *nodes: Node) -> DType:
+    dtype = nodes[0].dtype
+    for node in nodes[1:]:
+        if node.dtype != dtype:
+            raise DTypeError(f"{who}: operands are {dtype} and {node.dtype}; cast one of them")
+    return dtype
