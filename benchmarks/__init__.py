@@ -1,0 +1,1 @@
+"""Speed comparisons of Neurona with PyTorch, torch.compile and JAX: `python -m benchmarks`."""

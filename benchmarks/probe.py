@@ -1,0 +1,151 @@
+"""What this machine can do at best: multiply-adds per second, bytes per second.
+
+Two loops are generated for the vector width of the processor and run on as many threads as the
+frameworks get; the best of several short runs counts, so that a passing disturbance does not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable
+
+import llvmlite.binding as llvm
+import numpy as np
+
+CHAINS = 16  # independent accumulators: latency × throughput of any processor so far
+ROUNDS = 10
+SECONDS = 0.02
+
+
+def measure_peak(threads: int) -> float:
+    """Most float32 operations per second, a fused multiply-add counting as two."""
+    width = vector_width()
+    engine = _Functions(_peak_source(width))
+    run = ctypes.CFUNCTYPE(ctypes.c_float, ctypes.c_int64, ctypes.c_float, ctypes.c_float)(
+        engine["peak"]
+    )
+
+    def call(thread: int, repeats: int) -> None:
+        run(repeats, 0.999, 0.001)
+
+    return 2 * width * CHAINS * _best_rate(call, threads)
+
+
+def measure_bandwidth(threads: int, working_set: int) -> float:
+    """Most bytes read or written per second when float32 values are updated in place.
+
+    `working_set` bytes in all are walked over and over, so that they stay in the cache that
+    would hold them in a training step.
+    """
+    width = vector_width()
+    engine = _Functions(_sweep_source(width))
+    run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(engine["sweep"])
+    vectors = max(1, working_set // (4 * width * threads))
+    parts = [np.zeros(vectors * width + width, np.float32) for _ in range(threads)]
+    aligned = [-(-part.ctypes.data // 64) * 64 for part in parts]
+
+    def call(thread: int, repeats: int) -> None:
+        run(aligned[thread], vectors, repeats)
+
+    return 2 * 4 * width * vectors * _best_rate(call, threads)
+
+
+def vector_width() -> int:
+    """float32 lanes of this processor's widest register."""
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 16
+    return 8 if features.get("avx2") else 4
+
+
+def _best_rate(call: Callable[[int, int], None], threads: int) -> float:
+    """Most repeats per second summed over all threads; `call(thread, repeats)` frees the GIL."""
+    repeats = 1
+    while (elapsed := _timed(call, threads, repeats)) < SECONDS:
+        repeats *= 2
+    best = min(elapsed, *(_timed(call, threads, repeats) for _ in range(ROUNDS)))
+    return threads * repeats / best
+
+
+def _timed(call: Callable[[int, int], None], threads: int, repeats: int) -> float:
+    workers = [threading.Thread(target=call, args=(t, repeats)) for t in range(1, threads)]
+    start = time.perf_counter()
+    for worker in workers:
+        worker.start()
+    call(0, repeats)
+    for worker in workers:
+        worker.join()
+    return time.perf_counter() - start
+
+
+class _Functions(dict[str, int]):
+    """Addresses of a module's functions, and the compiler that keeps them alive."""
+
+    def __init__(self, source: str) -> None:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        machine = llvm.Target.from_default_triple().create_target_machine(
+            cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
+        )
+        module = llvm.parse_assembly(source)
+        self._engine = llvm.create_mcjit_compiler(module, machine)
+        self._engine.finalize_object()
+        names = [function.name for function in module.functions if not function.is_declaration]
+        super().__init__((name, self._engine.get_function_address(name)) for name in names)
+
+
+def _splat(vector: str, scalar: str, name: str) -> str:
+    lanes = vector.split()[0][1:]
+    return (
+        f"  %{name}.0 = insertelement {vector} poison, float %{scalar}, i32 0\n"
+        f"  %{name} = shufflevector {vector} %{name}.0, {vector} poison,"
+        f" <{lanes} x i32> zeroinitializer\n"
+    )
+
+
+def _peak_source(width: int) -> str:
+    """Each repeat does `CHAINS` independent vector steps x ← x·a + b."""
+    vector = f"<{width} x float>"
+    phis = "".join(
+        f"  %x{c} = phi {vector} [ %a, %entry ], [ %y{c}, %loop ]\n" for c in range(CHAINS)
+    )
+    steps = "".join(
+        f"  %y{c} = call {vector} @llvm.fma.v{width}f32({vector} %x{c}, {vector} %a, {vector} %b)\n"
+        for c in range(CHAINS)
+    )
+    sums = "".join(
+        f"  %s{c + 1} = fadd {vector} %{f's{c}' if c else 'y0'}, %y{c + 1}\n"
+        for c in range(CHAINS - 1)
+    )
+    return (
+        f"declare {vector} @llvm.fma.v{width}f32({vector}, {vector}, {vector})\n"
+        "define float @peak(i64 %repeats, float %scale, float %shift) {\nentry:\n"
+        f"{_splat(vector, 'scale', 'a')}{_splat(vector, 'shift', 'b')}  br label %loop\n"
+        "loop:\n  %i = phi i64 [ 0, %entry ], [ %next, %loop ]\n"
+        f"{phis}{steps}  %next = add i64 %i, 1\n"
+        "  %more = icmp slt i64 %next, %repeats\n  br i1 %more, label %loop, label %done\n"
+        f"done:\n{sums}  %result = extractelement {vector} %s{CHAINS - 1}, i32 0\n"
+        "  ret float %result\n}\n"
+    )
+
+
+def _sweep_source(width: int) -> str:
+    """Each repeat reads and writes every vector of the array once, p ← p + p."""
+    vector = f"<{width} x float>"
+    return (
+        "define void @sweep(ptr %values, i64 %vectors, i64 %repeats) {\nentry:\n"
+        "  br label %outer\n"
+        "outer:\n  %r = phi i64 [ 0, %entry ], [ %r.next, %outer.end ]\n  br label %inner\n"
+        "inner:\n  %i = phi i64 [ 0, %outer ], [ %i.next, %inner ]\n"
+        f"  %at = getelementptr {vector}, ptr %values, i64 %i\n"
+        f"  %old = load {vector}, ptr %at, align {4 * width}\n"
+        f"  %new = fadd {vector} %old, %old\n"
+        f"  store {vector} %new, ptr %at, align {4 * width}\n"
+        "  %i.next = add i64 %i, 1\n  %i.more = icmp slt i64 %i.next, %vectors\n"
+        "  br i1 %i.more, label %inner, label %outer.end\n"
+        "outer.end:\n  %r.next = add i64 %r, 1\n  %r.more = icmp slt i64 %r.next, %repeats\n"
+        "  br i1 %r.more, label %outer, label %done\n"
+        "done:\n  ret void\n}\n"
+    )

@@ -1,0 +1,59 @@
+"""The PyTorch side that the cases share: optimiser choice, compilation, the loop body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from benchmarks.case import Problem, Training
+
+OptimizerOf = Callable[..., torch.optim.Optimizer]
+
+
+def torch_training(
+    problem: Problem,
+    options: Mapping[str, Any],
+    model: torch.nn.Module,
+    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    optimizer_of: OptimizerOf,
+) -> Training:
+    """A training step in PyTorch, from `model`, `loss_of(output, target)` and an optimiser.
+
+    Options: `fused` picks the optimiser's fused kernel; `compile` is "forward" (model and loss,
+    whose backward is compiled with them) or "step" (the optimiser too); `mode` is handed to
+    `torch.compile`.
+    """
+    missing, _ = model.load_state_dict(
+        {name: torch.from_numpy(value) for name, value in problem.weights.items()}, strict=False
+    )
+    if left := [name for name in missing if not name.endswith("num_batches_tracked")]:
+        raise ValueError(f"the case gives no initial value for {', '.join(left)}")
+    optimizer = optimizer_of(model.parameters(), fused=True if options.get("fused") else None)
+    batches = [tuple(torch.from_numpy(part) for part in batch) for batch in problem.batches]
+
+    def forward(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return loss_of(model(x), target)
+
+    scope, mode = options.get("compile"), options.get("mode", "default")
+    if scope == "forward":
+        forward = torch.compile(forward, mode=mode)
+
+    def train(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        loss = forward(x, target)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss
+
+    if scope == "step":
+        train = torch.compile(train, mode=mode)
+
+    def step(i: int) -> torch.Tensor:
+        return train(*batches[i % len(batches)])
+
+    def state() -> dict[str, Any]:
+        return {name: value.numpy().copy() for name, value in model.state_dict().items()}
+
+    return Training(step=step, state=state, wait=lambda loss: loss.item())

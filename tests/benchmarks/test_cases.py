@@ -1,0 +1,119 @@
+"""The cases: same data everywhere, right counts, and a check that sees small mistakes."""
+
+import dataclasses
+import importlib
+
+import numpy as np
+import pytest
+
+from benchmarks.case import Case, case_names, load_case
+from benchmarks.check import MismatchError, Trace, compare
+
+NAMES = case_names()
+
+
+def trace(case: Case, build: str, options: dict[str, object]) -> Trace:
+    training = case.builds[build](case.problem(seed=0), options)
+    losses = [training.wait(training.step(i)) for i in range(case.tolerance.steps)]
+    return Trace(losses, training.state())
+
+
+def check(case: Case, ours: Trace, reference: Trace) -> None:
+    compare(
+        ours,
+        reference,
+        initial=case.problem(seed=0).weights,
+        tolerance=case.tolerance,
+        undetermined=case.undetermined,
+    )
+
+
+def test_the_four_cases_are_there() -> None:
+    assert {"nielsen", "mlp", "logistic", "tabular"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_problem_depends_on_the_seed_only(name: str) -> None:
+    case = load_case(f"benchmarks.cases.{name}")
+    first, again, other = case.problem(0), case.problem(0), case.problem(1)
+    assert case.name == name
+    assert case.undetermined < set(first.weights)
+    assert len(first.batches) > 8
+    for key, value in first.weights.items():
+        assert value.dtype == np.float32
+        np.testing.assert_array_equal(value, again.weights[key])
+    assert any(np.any(value != other.weights[key]) for key, value in first.weights.items())
+    for batch, same in zip(first.batches, again.batches, strict=True):
+        for part, twin in zip(batch, same, strict=True):
+            assert part.shape[0] == case.batch
+            assert part.dtype in (np.float32, np.int64)
+            assert np.all(np.isfinite(part))
+            np.testing.assert_array_equal(part, twin)
+
+
+@pytest.mark.parametrize(
+    ("name", "flops", "parameters", "slots"),
+    [
+        ("nielsen", 20 * (2 * 784 * 30 + 3 * 30 * 10), 23_860, 0),
+        ("mlp", 256 * (2 * 784 * 512 + 3 * 512 * 512 + 3 * 512 * 10), 669_706, 2),
+        ("logistic", 512 * 2 * 784 * 10, 7_850, 0),
+        ("tabular", 1024 * (2 * 32 * 64 + 3 * 64 * 64 + 3 * 64), 6_593, 2),
+    ],
+)
+def test_flops_and_traffic(name: str, flops: int, parameters: int, slots: int) -> None:
+    case = load_case(f"benchmarks.cases.{name}")
+    problem = case.problem(0)
+    trained = [value for key, value in problem.weights.items() if "running" not in key]
+    assert sum(value.size for value in trained) == parameters
+    assert case.flops == flops
+    # Labels count as four bytes where they are read as int32, eight as int64.
+    batch = sum(part.nbytes for part in problem.batches[0])
+    assert case.traffic == 8 * parameters * (1 + slots) + batch
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_flops_as_pytorch_counts_them(name: str) -> None:
+    pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    case = load_case(f"benchmarks.cases.{name}")
+    training = case.builds["torch"](case.problem(0), {})
+    with FlopCounterMode(display=False) as counter:
+        training.step(0)
+    assert case.flops == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_jax_and_the_fused_optimizers_follow_pytorch(name: str) -> None:
+    pytest.importorskip("torch")
+    case = load_case(f"benchmarks.cases.{name}")
+    reference = trace(case, "torch", {})
+    assert reference.losses[-1] != reference.losses[0]
+    check(case, trace(case, "torch", {"fused": True}), reference)
+    pytest.importorskip("jax")
+    check(case, trace(case, "jax", {}), reference)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_learning_rate_one_percent_off_is_seen(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    module = importlib.import_module(f"benchmarks.cases.{name}")
+    reference = trace(module.CASE, "torch", {})
+    monkeypatch.setattr(module, "LEARNING_RATE", 1.01 * module.LEARNING_RATE)
+    wrong = trace(module.CASE, "torch", {})
+    with pytest.raises(MismatchError):
+        check(module.CASE, wrong, reference)
+    # Each half of the check sees it by itself or leaves it to the other, never both blind.
+    with pytest.raises(MismatchError, match="of the way it moved"):
+        check(module.CASE, dataclasses.replace(wrong, losses=reference.losses), reference)
+
+
+def test_a_forgotten_weight_decay_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    module = importlib.import_module("benchmarks.cases.tabular")
+    reference = trace(module.CASE, "torch", {})
+    monkeypatch.setattr(module, "WEIGHT_DECAY", 0.0)
+    with pytest.raises(MismatchError, match="of the way it moved"):
+        check(module.CASE, trace(module.CASE, "torch", {}), reference)
