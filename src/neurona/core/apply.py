@@ -33,31 +33,24 @@ def _node(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any]) -> Node:
     nodes = tuple([tensor._resolve(trace) for tensor in tensors])
     spec = op.infer(*nodes, **attrs)
     requires_grad = False
-    if state.grad and op.vjp is not None:
+    if op.vjp is not None and state.grad:
         for node in nodes:
             if node.requires_grad:
                 requires_grad = not isinstance(spec, Spec) or is_float(spec.dtype)
                 break
     if trace is not None:
         return _record(op, nodes, attrs, spec, requires_grad, trace)
-    with np.errstate(all="ignore"):
-        try:
-            result = op.evaluate(*[_value(node) for node in nodes], **attrs)
-        except AttributeError:
-            if all(node.value is not None for node in nodes):
-                raise
-            raise TraceError(
-                f"{op.name} got a value of a recording that is not active; "
-                "use it inside the function being recorded"
-            ) from None
-    return Node(
-        op,
-        nodes if requires_grad else (),
-        attrs,
-        spec,
-        _buffer(result, spec),
-        requires_grad=requires_grad,
-    )
+    try:
+        result = state.quietly(op.evaluate, *[_array(node.value) for node in nodes], **attrs)
+    except AttributeError:
+        if all(node.value is not None for node in nodes):
+            raise
+        raise TraceError(
+            f"{op.name} got a value of a recording that is not active; "
+            "use it inside the function being recorded"
+        ) from None
+    value = _buffer(result, spec)
+    return Node(op, nodes if requires_grad else (), attrs, spec, value, requires_grad=requires_grad)
 
 
 def _record(
@@ -74,9 +67,8 @@ def _record(
     return node
 
 
-def _value(node: Node) -> Any:
-    value = node.value
-    return tuple([part.array for part in value]) if isinstance(value, tuple) else value.array  # type: ignore[union-attr]
+def _array(value: Any) -> Any:
+    return value.array if type(value) is not tuple else tuple([part.array for part in value])
 
 
 def _buffer(result: Any, spec: Spec | tuple[Spec, ...]) -> Buffer | tuple[Buffer, ...]:

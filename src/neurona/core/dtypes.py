@@ -41,7 +41,7 @@ DEFAULT_INT = int64
 
 _PYTHON: dict[type, DType] = {bool: bool_, int: DEFAULT_INT, float: DEFAULT_FLOAT}
 _BY_NAME = {dtype.name: dtype for dtype in ALL}
-_SET = frozenset(ALL)
+_CATEGORY = {dtype: 0 if dtype == bool_ else 2 if dtype in FLOATS else 1 for dtype in ALL}
 
 
 def as_dtype(dtype: Any) -> DType:
@@ -52,7 +52,7 @@ def as_dtype(dtype: Any) -> DType:
     >>> as_dtype("bfloat16"), as_dtype(float)
     (dtype(bfloat16), dtype('float32'))
     """
-    if isinstance(dtype, np.dtype) and dtype in _SET:
+    if isinstance(dtype, np.dtype) and dtype in _CATEGORY:
         return dtype
     found = _PYTHON.get(dtype) if isinstance(dtype, type) else None
     if found is None and isinstance(dtype, str):
@@ -62,18 +62,18 @@ def as_dtype(dtype: Any) -> DType:
             found = np.dtype(dtype)
         except TypeError:
             found = None
-    if found not in _SET:
+    if found not in _CATEGORY:
         known = ", ".join(_BY_NAME)
         raise DTypeError(f"dtype {dtype!r} is not one of Neurona's: {known}")
     return found.newbyteorder("=") if not found.isnative else found
 
 
 def is_float(dtype: DType) -> bool:
-    return dtype in FLOATS
+    return _CATEGORY.get(dtype) == 2
 
 
 def is_integer(dtype: DType) -> bool:
-    return dtype in SIGNED or dtype in UNSIGNED
+    return _CATEGORY.get(dtype) == 1
 
 
 def is_numeric(dtype: DType) -> bool:
@@ -82,7 +82,7 @@ def is_numeric(dtype: DType) -> bool:
 
 def category(dtype: DType) -> int:
     """0 for bool, 1 for integers, 2 for floats: the order in which weak scalars are taken up."""
-    return 0 if dtype == bool_ else 2 if is_float(dtype) else 1
+    return _CATEGORY[dtype]
 
 
 @functools.cache
@@ -116,9 +116,13 @@ def promote(dtypes: Iterable[DType]) -> DType:
     return functools.reduce(promote_pair, dtypes)
 
 
-def weak_dtype(value: bool | int | float, other: DType | None) -> DType:
-    """The dtype a Python scalar takes beside a tensor of dtype `other` (None: beside no tensor)."""
-    own = bool_ if isinstance(value, bool) else _PYTHON[int if isinstance(value, int) else float]
-    if other is None or category(other) < category(own):
-        return own
-    return other
+def number_dtype(value: bool | int | float) -> DType:
+    """The dtype of a Python number that meets nothing."""
+    found = _PYTHON.get(type(value))
+    return found or (DEFAULT_INT if isinstance(value, int) else DEFAULT_FLOAT)
+
+
+@functools.cache
+def weak_dtype(own: DType, other: DType) -> DType:
+    """The dtype that something of the weak dtype `own` takes beside `other`."""
+    return own if category(other) < category(own) else other

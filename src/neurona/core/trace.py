@@ -6,11 +6,14 @@ wrote, and the Python state its course depended on (`guard`).
 
 from __future__ import annotations
 
+import contextvars
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from neurona.core.errors import TraceError
 from neurona.core.node import Node, placeholder
@@ -22,8 +25,24 @@ if TYPE_CHECKING:
 
 
 class _State(threading.local):
-    trace: Trace | None = None
-    grad: bool = True
+    """What holds for the ops that this thread applies.
+
+    trace: the recording in progress. grad: whether ops are kept for differentiation.
+    quietly: calls a function with NumPy's floating-point warnings off. Entering a context made
+        once costs a twentieth of `numpy.errstate`. It cannot be entered twice: an op whose
+        `evaluate` applies ops itself does so within `nested()`.
+    """
+
+    def __init__(self) -> None:
+        self.trace: Trace | None = None
+        self.grad = True
+        self.quietly = _quiet()
+
+
+def _quiet() -> Callable[..., Any]:
+    context = contextvars.Context()
+    context.run(np.seterr, all="ignore")
+    return context.run
 
 
 STATE = _State()
@@ -137,6 +156,17 @@ def eagerly() -> Iterator[None]:
         yield
     finally:
         STATE.trace = outer
+
+
+@contextmanager
+def nested() -> Iterator[None]:
+    """Let the body, which runs within the `evaluate` of an op, apply ops of its own."""
+    before = STATE.quietly
+    STATE.quietly = _quiet()
+    try:
+        yield
+    finally:
+        STATE.quietly = before
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 from neurona.core.dtypes import DType, bool_
 from neurona.core.lowering import Elementwise
 from neurona.core.node import Node
-from neurona.core.op import Op, Spec, register
+from neurona.core.op import Op, Shape, Spec, register
 from neurona.core.tensor import Tensor
 from neurona.ops.broadcast import sum_to
 from neurona.ops.operand import broadcast_shapes, require_same_dtype
@@ -31,8 +31,13 @@ def elementwise(
     """
 
     def infer(*nodes: Node) -> Spec:
-        dtype: DType = require_same_dtype(name, *nodes)
-        shape = broadcast_shapes(name, *[node.shape for node in nodes])
+        dtype: DType = nodes[0].dtype
+        shape: Shape = ()
+        for node in nodes:
+            if node.dtype != dtype:
+                require_same_dtype(name, *nodes)
+            if node.shape and node.shape != shape:
+                shape = broadcast_shapes(name, shape, node.shape) if shape else node.shape
         return Spec(shape, bool_ if predicate else dtype)
 
     def vjp(g: Tensor, out: Tensor, *inputs: Tensor) -> tuple[Tensor | None, ...]:

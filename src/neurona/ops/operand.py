@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
@@ -12,7 +14,7 @@ from neurona.core import dtypes
 from neurona.core.apply import apply
 from neurona.core.buffer import Buffer
 from neurona.core.dtypes import DType
-from neurona.core.errors import ArgumentError, DTypeError, ShapeError
+from neurona.core.errors import DTypeError, ShapeError
 from neurona.core.lowering import Elementwise
 from neurona.core.node import Node, constant
 from neurona.core.op import LITERAL, Op, Shape, Spec, register
@@ -22,14 +24,20 @@ Number = bool | int | float
 Axis = int | Sequence[int] | None
 
 
-def literal(value: Number, dtype: DType, *, weak: bool = False) -> Tensor:
-    """A number written in the code as a 0-d tensor. Raises `OverflowError` if it does not fit."""
+@functools.lru_cache(maxsize=1024, typed=True)
+def _literal(value: Number, sign: float, dtype: DType, weak: bool) -> Node:
+    # `sign` tells −0.0 from 0.0, which are equal.
     if dtypes.is_integer(dtype) and not isinstance(value, bool):
         info = np.iinfo(dtype)
         if not info.min <= value <= info.max:
             raise OverflowError(f"{value} does not fit {dtype} ({info.min}…{info.max})")
-    buffer = Buffer(np.asarray(value, dtype))
-    return Tensor(Node(LITERAL, (), {}, Spec((), dtype), buffer, weak=weak))
+    return Node(LITERAL, (), {}, Spec((), dtype), Buffer(np.asarray(value, dtype)), weak=weak)
+
+
+def literal(value: Number, dtype: DType, *, weak: bool = False) -> Tensor:
+    """A number written in the code as a 0-d tensor. Raises `OverflowError` if it does not fit."""
+    sign = math.copysign(1.0, value) if value == 0 else 0.0
+    return Tensor(_literal(value, sign, dtype, weak))
 
 
 def operand(value: Any) -> Tensor:
@@ -37,31 +45,34 @@ def operand(value: Any) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, (bool, int, float)):
-        return literal(value, dtypes.weak_dtype(value, None), weak=True)
+        return literal(value, dtypes.number_dtype(value), weak=True)
     return Tensor(constant(np.array(to_array(value))))
 
 
 def operands(*values: Any) -> list[Tensor]:
     """The values as tensors of their common dtype; numbers take the dtype of the tensors."""
-    strong = [v for v in values if not isinstance(v, (bool, int, float))]
-    tensors = [operand(v) for v in strong]
-    firm = [t.dtype for t in tensors if not t._node.weak]
-    common = dtypes.promote(firm) if firm else None
-    for v in values:
-        if isinstance(v, (bool, int, float)):
-            common = dtypes.weak_dtype(v, common)
-    for t in tensors:
-        if t._node.weak and (common is None or dtypes.category(common) < dtypes.category(t.dtype)):
-            common = t.dtype
-    if common is None:
-        raise ArgumentError("at least one operand is needed")
-    rest = iter(tensors)
-    weak = not firm
+    given: list[Any] = [v if isinstance(v, (Tensor, float, int)) else operand(v) for v in values]
+    firm: DType | None = None
+    weak: list[DType] = []
+    mixed = False
+    for v in given:
+        if not isinstance(v, Tensor):
+            weak.append(dtypes.number_dtype(v))
+        elif v._node.weak:
+            weak.append(v._node.dtype)
+        elif firm is None:
+            firm = v._node.dtype
+        elif v._node.dtype != firm:
+            firm = dtypes.promote_pair(firm, v._node.dtype)
+            mixed = True
+    if not weak and not mixed:
+        return given
+    common = firm or weak[0]
+    for own in weak:
+        common = dtypes.weak_dtype(own, common)
     return [
-        literal(v, common, weak=weak)
-        if isinstance(v, (bool, int, float))
-        else cast(next(rest), common)
-        for v in values
+        cast(v, common) if isinstance(v, Tensor) else literal(v, common, weak=firm is None)
+        for v in given
     ]
 
 
@@ -96,7 +107,8 @@ CAST = register(
 
 
 def cast(x: Tensor, dtype: DType) -> Tensor:
-    return x if x.dtype == dtype and not x._node.weak else apply(CAST, x, dtype=dtype.name)
+    node = x._node
+    return x if node.dtype == dtype and not node.weak else apply(CAST, x, dtype=dtype.name)
 
 
 # --- shapes and axes ---
@@ -125,9 +137,9 @@ def normalize_axes(axis: Axis, ndim: int, who: str) -> tuple[int, ...]:
 
 def broadcast_shapes(who: str, *shapes: Shape) -> Shape:
     """The shape that all broadcast to (array API, "Broadcasting"). Raises `ShapeError`."""
-    first = shapes[0]
-    if all(shape == first for shape in shapes):
-        return first
+    distinct = {shape for shape in shapes if shape}
+    if len(distinct) < 2:
+        return distinct.pop() if distinct else ()
     ndim = max(len(shape) for shape in shapes)
     result = [1] * ndim
     for shape in shapes:
