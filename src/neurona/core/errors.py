@@ -26,6 +26,10 @@ class ArgumentError(NeuronaError, ValueError):
     """An argument, option or name is outside what is accepted."""
 
 
+class IndexOutOfRangeError(ArgumentError, IndexError):
+    """An index lies outside the axis it counts along."""
+
+
 class DataError(NeuronaError, ValueError):
     """A data file or array is damaged, missing or holds values that cannot be learnt from."""
 
