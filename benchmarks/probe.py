@@ -1,7 +1,7 @@
 """What this machine can do at best: multiply-adds per second, bytes per second.
 
 Two loops are generated for the vector width of the processor and run on as many threads as the
-frameworks get; the best of several short runs counts, so that a passing disturbance does not.
+frameworks get; the best of many short runs counts, so that a passing disturbance does not.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import llvmlite.binding as llvm
 import numpy as np
 
 CHAINS = 16  # independent accumulators: latency × throughput of any processor so far
-ROUNDS = 10
-SECONDS = 0.02
+ROUND_SECONDS = 0.002  # shorter than the scheduler's slice: some rounds pass undisturbed
+MEASURE_SECONDS = 0.3
 
 
 def measure_peak(threads: int) -> float:
@@ -61,22 +61,36 @@ def vector_width() -> int:
 
 
 def _best_rate(call: Callable[[int, int], None], threads: int) -> float:
-    """Most repeats per second summed over all threads; `call(thread, repeats)` frees the GIL."""
-    repeats = 1
-    while (elapsed := _timed(call, threads, repeats)) < SECONDS:
-        repeats *= 2
-    best = min(elapsed, *(_timed(call, threads, repeats) for _ in range(ROUNDS)))
-    return threads * repeats / best
+    """Repeats per second of all threads at once, each at its best; `call(thread, repeats)`.
+
+    The call must free the GIL, so that the threads do run at once.
+    """
+    rates = [0.0] * threads
+    together = threading.Barrier(threads)
+
+    def measure(thread: int) -> None:
+        repeats = 1
+        while _seconds(call, thread, repeats) < ROUND_SECONDS:
+            repeats *= 2
+        together.wait()
+        end, rounds = time.perf_counter() + MEASURE_SECONDS, []
+        while time.perf_counter() < end or len(rounds) < 3:
+            rounds.append(_seconds(call, thread, repeats))
+        # The last round may have had the memory to itself, others being done.
+        rates[thread] = repeats / min(rounds[:-1])
+
+    others = [threading.Thread(target=measure, args=(thread,)) for thread in range(1, threads)]
+    for other in others:
+        other.start()
+    measure(0)
+    for other in others:
+        other.join()
+    return sum(rates)
 
 
-def _timed(call: Callable[[int, int], None], threads: int, repeats: int) -> float:
-    workers = [threading.Thread(target=call, args=(t, repeats)) for t in range(1, threads)]
+def _seconds(call: Callable[[int, int], None], thread: int, repeats: int) -> float:
     start = time.perf_counter()
-    for worker in workers:
-        worker.start()
-    call(0, repeats)
-    for worker in workers:
-        worker.join()
+    call(thread, repeats)
     return time.perf_counter() - start
 
 
