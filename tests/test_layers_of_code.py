@@ -66,12 +66,14 @@ def imported_modules(path: Path, tree: ast.Module) -> Iterator[tuple[ast.AST, st
                 yield node, module
 
 
-def root_rank() -> int:
-    """`import neurona` imports what the package's `__init__` hands on."""
-    path = PACKAGE / "__init__.py"
+def rank_of(module: str) -> int:
+    """The layer of `neurona.folder…`; a file beside the folders stands as high as what it uses."""
+    name = module.split(".")[1] if "." in module else "__init__"
+    if name in RANK:
+        return RANK[name]
+    path = PACKAGE / f"{name}.py"
     modules = imported_modules(path, ast.parse(path.read_text(encoding="utf-8")))
-    names = [module.split(".")[1] for _, module in modules if module.startswith("neurona.")]
-    return max(RANK[name] for name in names)
+    return max(rank_of(used) for _, used in modules if used.startswith("neurona."))
 
 
 def test_every_folder_has_its_place() -> None:
@@ -80,18 +82,16 @@ def test_every_folder_has_its_place() -> None:
 
 
 def test_folders_import_only_what_stands_above_them() -> None:
-    root = root_rank()
     wrong = []
     for path, tree in source_trees():
         own = path.relative_to(PACKAGE).parts[0]
-        if own not in RANK:  # files beside the folders hand names on
+        if own not in RANK:  # files beside the folders: their users are held to `rank_of`
             continue
         for node, module in imported_modules(path, tree):
             parts = module.split(".")
             if parts[0] != "neurona" or parts[1:2] == [own]:
                 continue
-            rank = root if len(parts) == 1 else RANK.get(parts[1], len(LAYERS))
-            if rank >= RANK[own]:
+            if rank_of(module) >= RANK[own]:
                 wrong.append(f"{place(path, node)}: {own} imports {module}")
     assert not wrong, "\n".join(wrong)
 

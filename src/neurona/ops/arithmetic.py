@@ -221,10 +221,11 @@ MINIMUM = elementwise(
 COPYSIGN = elementwise(
     "copysign",
     np.copysign,
-    lambda g, y, a, b: g * where(equal(signbit(a), signbit(b)), 1.0, -1.0),
+    lambda g, y, a, b: where(equal(signbit(a), signbit(b)), g, -g),
     None,
 )
-NEXTAFTER = elementwise("nextafter", np.nextafter)
+# NumPy's float16 gives the first of two equal operands, which matters for the sign of zero.
+NEXTAFTER = elementwise("nextafter", lambda a, b: np.where(a == b, b, np.nextafter(a, b)))
 
 
 @provide
