@@ -105,5 +105,5 @@ def load_case(module: str) -> Case:
 def nearest_name(kind: str, name: str, known: Sequence[str]) -> str:
     """An error text for an unknown name: what is unknown, the nearest known one, and all."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"; did you mean {close[0]!r}?" if close else "."
     return f"unknown {kind} {name!r}{hint} Known: {', '.join(known)}."

@@ -19,9 +19,7 @@ from benchmarks.peers import NEURONA, PEERS, parse_peers
 BUSY_LOAD = 0.5
 REPORT_WIDTH = 120  # where there is no terminal to ask
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__
-)
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.callback()
@@ -32,7 +30,7 @@ def benchmarks() -> None:
 @app.command(no_args_is_help=True)
 def train(
     cases: Annotated[
-        list[str], typer.Argument(metavar="CASE…", help=f"Any of: {', '.join(case_names())}.")
+        list[str], typer.Argument(metavar="CASE", help=f"Any of: {', '.join(case_names())}.")
     ],
     peers: Annotated[
         str, typer.Option(help="Comma-separated frameworks to compare with.")
@@ -68,7 +66,7 @@ def train(
     known = case_names()
     for name in cases:
         if name not in known:
-            raise typer.BadParameter(nearest_name("case", name, known), param_hint="CASE…")
+            raise typer.BadParameter(nearest_name("case", name, known), param_hint="CASE")
     try:
         chosen = parse_peers(peers, max_autotune=max_autotune)
     except ValueError as error:

@@ -110,6 +110,8 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            self._kill()  # it may be busy for long; nobody waits for its answer
         self.close()
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
@@ -136,13 +138,16 @@ class Worker:
         with suppress(subprocess.TimeoutExpired, BrokenPipeError):
             self._stdin.close()
             self._process.wait(timeout=CLOSE_SECONDS)
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._kill()
         self._process.wait()
         self._reader.join()
         self._stdout.close()
         self._log.close()
         self._files.cleanup()
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _read(self) -> None:
         for line in self._stdout:

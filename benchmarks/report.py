@@ -89,7 +89,7 @@ def outcome_table(outcome: Outcome, rounds: int) -> Group:
         f"floor {_milliseconds(outcome.floor_ms)} ms ="
         f" {case.flops / 1e6:.3g} MFLOP at {outcome.peak_flops / 1e9:.0f} GFLOP/s"
         f" + {case.traffic / 1e6:.3g} MB at {outcome.bandwidth / 1e9:.0f} GB/s;"
-        f" median of {rounds} rounds; ratio = time ÷ Neurona's",
+        f" median over {rounds} round{'s' if rounds > 1 else ''}; ratio = time ÷ Neurona's",
         f"losses and weights of {case.tolerance.steps} steps checked against {outcome.reference}",
     ]
     notes = [Text(line, style="dim") for line in lines]

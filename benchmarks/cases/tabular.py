@@ -58,7 +58,7 @@ def build_neurona(problem: Problem, options: Mapping[str, Any]) -> Training:
         nn.ReLU(),
         nn.Linear(64, 1),
     )
-    model.load_state_dict({**model.state_dict(), **problem.weights})
+    model.load_state_dict(problem.weights, strict=False)  # but for num_batches_tracked
     optimizer = optim.AdamW(
         model.parameters(), learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY
     )
