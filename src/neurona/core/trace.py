@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurona.core.errors import TraceError
+from neurona.core.errors import NeuronaError, TraceError
 from neurona.core.node import Node, placeholder
 from neurona.core.op import Spec
 
@@ -78,7 +78,7 @@ class Trace:
         self.reads: dict[Variable, Node] = {}
         self.writes: dict[Variable, Node] = {}
         self.guards: list[tuple[Callable[[], Any], Any]] = []
-        self.checks: list[tuple[Node, str]] = []
+        self.checks: list[tuple[Node, NeuronaError]] = []
         self.grads: dict[int, Tensor] = {}
 
     def input(self, spec: Spec, *, requires_grad: bool = False, weak: bool = False) -> Node:
@@ -128,9 +128,9 @@ class Trace:
             root = root.parent
         root.guards.append((probe, probe()))
 
-    def check(self, ok: Node, message: str) -> None:
+    def check(self, ok: Node, error: NeuronaError) -> None:
         """A boolean scalar that must hold when the program runs, before any Variable is written."""
-        self.checks.append((ok, message))
+        self.checks.append((ok, error))
 
 
 @contextmanager

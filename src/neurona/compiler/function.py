@@ -1,0 +1,197 @@
+"""`compile`: a Python function as a native program for each kind of arguments it meets."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from neurona.compiler.program import Program
+from neurona.core.dtypes import as_dtype, weak_dtype
+from neurona.core.errors import ArgumentError
+from neurona.core.node import Node, constant
+from neurona.core.op import Array, Spec
+from neurona.core.tensor import Tensor
+from neurona.core.trace import STATE, Modes, Trace, recording
+from neurona.core.tree import Structure, flatten, unflatten
+
+
+class Entry:
+    """One recorded and compiled call of a function."""
+
+    def __init__(self, trace: Trace, results: list[Any], structure: Structure) -> None:
+        self.structure = structure
+        self.guards = trace.guards
+        self.epoch = Modes.epoch
+        self.captures = list(trace.captures.values())
+        self.specs = [placeholder.spec for _, placeholder in self.captures]
+        self.reads = list(trace.reads)
+        self.places: list[int | None] = []
+        nodes: list[Node] = []
+        self.fixed: list[Any] = []
+        for result in results:
+            if isinstance(result, Tensor):
+                self.places.append(len(nodes))
+                nodes.append(result._resolve(trace))
+                self.fixed.append(None)
+            else:
+                self.places.append(None)
+                self.fixed.append(result)
+        written = [(v, node) for v, node in trace.writes.items() if node is not trace.reads[v]]
+        self.writes = [variable for variable, _ in written]
+        self.lock = threading.RLock()
+        inputs = [
+            *trace.inputs,
+            *[placeholder for _, placeholder in self.captures],
+            *[trace.reads[variable] for variable in self.reads],
+        ]
+        self.program = Program(
+            inputs,
+            nodes,
+            [(trace.reads[variable], node) for variable, node in written],
+            trace.checks,
+        )
+
+    def fits(self) -> bool:
+        """Whether the Python state and the captured tensors are still like those recorded."""
+        if self.epoch != Modes.epoch:
+            if any(probe() != seen for probe, seen in self.guards):
+                return False
+            self.epoch = Modes.epoch
+        return all(
+            handle._node.shape == spec.shape and handle._node.dtype == spec.dtype
+            for (handle, _), spec in zip(self.captures, self.specs, strict=True)
+        )
+
+    def run(self, arrays: list[Array]) -> Any:
+        keep = list(arrays)
+        keep += [_row_major(handle._concrete("compile")) for handle, _ in self.captures]
+        addresses = [array.ctypes.data for array in keep]
+        if self.writes:
+            with self.lock:
+                results = self._run(addresses)
+        else:
+            results = self._run(addresses)
+        leaves = [
+            fixed if place is None else Tensor(constant(results[place]))
+            for place, fixed in zip(self.places, self.fixed, strict=True)
+        ]
+        return unflatten(self.structure, leaves)
+
+    def _run(self, addresses: list[int]) -> list[Array]:
+        for variable in self.writes:
+            variable.exclusive_array()
+        buffers = [variable.current_array() for variable in self.reads]
+        results = self.program.run([*addresses, *[_row_major(b).ctypes.data for b in buffers]])
+        for variable in self.writes:
+            variable.version += 1
+        return results
+
+
+class Compiled:
+    """What `compile` returns: call it like the function."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.entries: dict[Any, list[Entry]] = {}
+        self._lock = threading.RLock()
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if STATE.trace is not None:
+            return self.function(*args, **kwargs)
+        leaves, structure = flatten((args, kwargs))
+        arrays: list[Array] = []
+        key: list[Any] = [structure, STATE.grad]
+        for leaf in leaves:
+            kind = _describe(leaf, arrays)
+            key.append(kind)
+        signature = tuple(key)
+        for entry in self.entries.get(signature, ()):
+            if entry.fits():
+                return entry.run(arrays)
+        with self._lock:
+            entry = self._record(leaves, structure)
+            self.entries.setdefault(signature, []).insert(0, entry)
+        return entry.run(arrays)
+
+    def _record(self, leaves: list[Any], structure: Structure) -> Entry:
+        with recording() as trace:
+            symbolic = [_symbol(leaf, trace) for leaf in leaves]
+            args, kwargs = unflatten(structure, symbolic)
+            results, shape = flatten(self.function(*args, **kwargs))
+            return Entry(trace, results, shape)
+
+    def __repr__(self) -> str:
+        return f"compile({getattr(self.function, '__qualname__', self.function)})"
+
+
+def _row_major(array: Array) -> Array:
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def _describe(leaf: Any, arrays: list[Array]) -> Any:
+    """What of an argument decides which program fits; its data, if it has any, goes to `arrays`."""
+    if isinstance(leaf, Tensor):
+        array = leaf._concrete("compile")
+    elif isinstance(leaf, np.ndarray):
+        array = leaf if leaf.dtype.isnative else leaf.astype(as_dtype(leaf.dtype))
+    elif isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
+        array = np.asarray(leaf, weak_dtype(leaf, None))
+        arrays.append(array)
+        return type(leaf)
+    elif isinstance(leaf, np.generic):
+        array = np.asarray(leaf)
+    else:
+        return ("static", _static(leaf))
+    arrays.append(_row_major(array))
+    return (array.shape, as_dtype(array.dtype))
+
+
+def _static(leaf: Any) -> Any:
+    try:
+        hash(leaf)
+    except TypeError:
+        raise ArgumentError(
+            f"compile: an argument of type {type(leaf).__name__} is neither a tensor, an array, a "
+            "number nor hashable; pass its parts or close over it"
+        ) from None
+    return leaf
+
+
+def _symbol(leaf: Any, trace: Trace) -> Any:
+    """What the function sees in place of an argument while it is recorded."""
+    if isinstance(leaf, bool):
+        return leaf
+    if isinstance(leaf, (int, float)):
+        return Tensor(trace.input(Spec((), weak_dtype(leaf, None)), weak=True))
+    if isinstance(leaf, (Tensor, np.ndarray, np.generic)):
+        dtype = as_dtype(leaf.dtype)
+        requires_grad = isinstance(leaf, Tensor) and leaf.requires_grad
+        return Tensor(trace.input(Spec(tuple(leaf.shape), dtype), requires_grad=requires_grad))
+    return leaf
+
+
+def compile(function: Callable[..., Any]) -> Compiled:
+    """`function` as one native program for each combination of shapes, dtypes and modes.
+
+    The first call with new shapes, dtypes or static arguments records the function with symbolic
+    tensors, compiles what was recorded and runs it; later calls run at once. Arguments may be
+    tensors, NumPy arrays and Python numbers, in nested tuples, lists and dicts; numbers become 0-d
+    tensors, other values (bools, strings, None, objects) are static. Variables that the function
+    reads or assigns keep their value between calls. Python's own effects (printing, appending)
+    happen only while recording.
+
+    Raises `TraceError` where the function asks a tensor for its value.
+
+    >>> import neurona as ne
+    >>> @ne.compile
+    ... def square(x):
+    ...     return x * x
+    >>> square(ne.asarray([1.0, 2.0]))
+    Tensor([1., 4.], dtype=float32)
+    """
+    return Compiled(function)

@@ -1,0 +1,337 @@
+"""The functions of the scalar language, spelled out in its instructions.
+
+`expand(k, name, args)` rewrites a call until only instructions are left, which `text` turns into
+one LLVM instruction or intrinsic each. In float32 exp, log, tanh and sigmoid are polynomials that
+vectorise (at most 2 ulp; coefficients of S. Moshier's Cephes library); the others, and all of them
+in float64, call the C library lane by lane.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from neurona.compiler.scalar import Builder, Expr
+from neurona.core import dtypes
+from neurona.core.dtypes import DType
+
+INSTRUCTIONS = frozenset(
+    [
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "quotient",
+        "modulo",
+        "negative",
+        "fma",
+        "equal",
+        "not_equal",
+        "less",
+        "less_equal",
+        "greater",
+        "greater_equal",
+        "unordered",
+        "where",
+        "cast",
+        "bitwise_and",
+        "bitwise_or",
+        "bitwise_xor",
+        "bitwise_invert",
+        "shift_left",
+        "shift_right",
+        "floor",
+        "ceil",
+        "trunc",
+        "round",
+        "sqrt",
+        "abs",
+        "copysign",
+        "minimum",
+        "maximum",
+        "bits",
+        "from_bits",
+        "round_float16",
+        "round_bfloat16",
+    ]
+)
+LIBRARY = {
+    "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "log2": "log2",
+    "log10": "log10", "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin", "acos": "acos",
+    "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "asinh",
+    "acosh": "acosh", "atanh": "atanh", "erf": "erf", "pow": "pow", "atan2": "atan2",
+    "hypot": "hypot", "nextafter": "nextafter",
+}  # fmt: skip
+"""Functions the C library has, by its names (with an `f` appended for float32)."""
+
+Expansion = Callable[..., Expr]
+_ANY: dict[str, Expansion] = {}
+_FLOAT32: dict[str, Expansion] = {}
+_INTEGER: dict[str, Expansion] = {}
+
+
+def _into(table: dict[str, Expansion]) -> Callable[[Expansion], Expansion]:
+    def enter(function: Expansion) -> Expansion:
+        table[function.__name__.strip("_")] = function
+        return function
+
+    return enter
+
+
+def expand(k: Builder, name: str, args: tuple[Expr, ...]) -> Expr | None:
+    """The call in simpler terms, or None if `name` is an instruction or a library function."""
+    dtype = args[0].dtype
+    if dtypes.is_float(dtype):
+        rule = (_FLOAT32.get(name) if dtype == dtypes.float32 else None) or _ANY.get(name)
+    else:
+        rule = _INTEGER.get(name) or _ANY.get(name)
+    return None if rule is None else rule(k, *args)
+
+
+def _bits(dtype: DType) -> DType:
+    return dtypes.int32 if dtype == dtypes.float32 else dtypes.int64
+
+
+def _polynomial(k: Builder, x: Expr, *coefficients: float) -> Expr:
+    """Horner's scheme, the highest power first."""
+    result = k.constant(coefficients[0], x.dtype)
+    for coefficient in coefficients[1:]:
+        result = k.call("fma", result, x, k.constant(coefficient, x.dtype))
+    return result
+
+
+# --- any dtype ---
+
+
+@_into(_ANY)
+def isnan(k: Builder, x: Expr) -> Expr:
+    return k.call("unordered", x, x)
+
+
+@_into(_ANY)
+def isinf(k: Builder, x: Expr) -> Expr:
+    return k.call("equal", k.call("abs", x), k.constant(math.inf, x.dtype))
+
+
+@_into(_ANY)
+def isfinite(k: Builder, x: Expr) -> Expr:
+    return k.call("less", k.call("abs", x), k.constant(math.inf, x.dtype))
+
+
+@_into(_ANY)
+def signbit(k: Builder, x: Expr) -> Expr:
+    bits = k.call("bits", x)
+    return k.call("less", bits, k.constant(0, bits.dtype))
+
+
+@_into(_ANY)
+def sign(k: Builder, x: Expr) -> Expr:
+    zero, one = k.constant(0, x.dtype), k.constant(1, x.dtype)
+    return k.where(x > zero, one, k.where(x < zero, -one, x))
+
+
+@_into(_ANY)
+def floor_divide(k: Builder, a: Expr, b: Expr) -> Expr:
+    quotient = (a - remainder(k, a, b)) / b
+    nearest = k.call("round", quotient)
+    # NumPy: infinite and NaN quotients stay; a/0 is ±∞ or NaN.
+    whole = k.where(isfinite(k, quotient), nearest, quotient)
+    return k.where(k.call("equal", b, k.constant(0, b.dtype)), a / b, whole)
+
+
+@_into(_ANY)
+def remainder(k: Builder, a: Expr, b: Expr) -> Expr:
+    rest = k.call("modulo", a, b)
+    zero = k.constant(0, a.dtype)
+    adjusted = k.where((rest < zero) ^ (b < zero), rest + b, rest)
+    return k.where(k.call("equal", rest, zero), k.call("copysign", zero, b), adjusted)
+
+
+@_into(_ANY)
+def sigmoid(k: Builder, x: Expr) -> Expr:
+    one = k.constant(1, x.dtype)
+    small = k.call("exp", -k.call("abs", x))
+    return k.where(x >= 0, one, small) / (one + small)
+
+
+@_into(_ANY)
+def logaddexp(k: Builder, a: Expr, b: Expr) -> Expr:
+    top = k.call("maximum", a, b)
+    rest = k.call("log1p", k.call("exp", -k.call("abs", a - b)))
+    return k.where(k.call("equal", a, b), a + k.constant(math.log(2), a.dtype), top + rest)
+
+
+# --- float32 ---
+
+
+@_into(_FLOAT32)
+def exp(k: Builder, x: Expr) -> Expr:
+    f32, i32 = dtypes.float32, dtypes.int32
+    # Beyond these bounds the result is 0 or ∞; comparisons keep NaN.
+    y = k.where(x > 89.0, k.constant(89.0, f32), k.where(x < -104.0, k.constant(-104.0, f32), x))
+    n = k.call("round", y * k.constant(1.44269504088896341, f32))
+    r = k.call("fma", n, k.constant(-0.693359375, f32), y)
+    r = k.call("fma", n, k.constant(2.12194440e-4, f32), r)
+    p = _polynomial(
+        k, r, 1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
+        1.6666665459e-1, 5.0000001201e-1,
+    )  # fmt: skip
+    p = k.call("fma", p, r * r, r + 1.0)
+    # 2ⁿ in two factors, so that subnormal results come out right.
+    whole = k.cast(k.where(isnan(k, n), k.constant(0, f32), n), i32)
+    half = k.call("shift_right", whole, k.constant(1, i32))
+    return p * _power_of_two(k, half) * _power_of_two(k, whole - half)
+
+
+def _power_of_two(k: Builder, n: Expr) -> Expr:
+    return k.call("from_bits", k.call("shift_left", n + 127, k.constant(23, n.dtype)))
+
+
+@_into(_FLOAT32)
+def log(k: Builder, x: Expr) -> Expr:
+    f32, i32 = dtypes.float32, dtypes.int32
+    tiny = x < float(np.finfo(np.float32).tiny)
+    scaled = k.where(tiny, x * 8388608.0, x)
+    bits = k.call("bits", scaled)
+    # x = 2ᵉ·m with m in [√½, √2).
+    shifted = bits - 0x3F3504F3
+    exponent = k.call("shift_right", shifted, k.constant(23, i32))
+    m = k.call("from_bits", bits - k.call("shift_left", exponent, k.constant(23, i32)))
+    e = k.cast(exponent, f32) - k.where(tiny, k.constant(23, f32), k.constant(0, f32))
+    r = m - 1.0
+    z = r * r
+    p = _polynomial(
+        k, r, 7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1,
+        1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+    )  # fmt: skip
+    y = k.call("fma", e, k.constant(-2.12194440e-4, f32), r * z * p)
+    y = k.call("fma", z, k.constant(-0.5, f32), y)
+    result = k.call("fma", e, k.constant(0.693359375, f32), r + y)
+    special = k.where(x >= math.inf, x, result)
+    special = k.where(x < 0.0, k.constant(math.nan, f32), special)
+    special = k.where(x == 0.0, k.constant(-math.inf, f32), special)
+    return k.where(isnan(k, x), x, special)
+
+
+@_into(_FLOAT32)
+def tanh(k: Builder, x: Expr) -> Expr:
+    size = k.call("abs", x)
+    z = x * x
+    p = _polynomial(
+        k, z, -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1,
+        -3.33332819422e-1,
+    )  # fmt: skip
+    small = k.call("fma", x * z, p, x)
+    large = 1.0 - 2.0 / (k.call("exp", size + size) + 1.0)
+    return k.where(size < 0.625, small, k.call("copysign", large, x))
+
+
+# --- integers and bools ---
+
+
+@_into(_INTEGER)
+def integer_floor_divide(k: Builder, a: Expr, b: Expr) -> Expr:
+    zero = k.constant(0, a.dtype)
+    quotient, rest = _divide(k, a, b)
+    if a.dtype in dtypes.SIGNED:
+        below = k.call("not_equal", rest, zero) & ((rest < zero) ^ (b < zero))
+        quotient = quotient - k.cast(below, a.dtype)
+    return k.where(k.call("equal", b, zero), zero, quotient)
+
+
+@_into(_INTEGER)
+def integer_remainder(k: Builder, a: Expr, b: Expr) -> Expr:
+    zero = k.constant(0, a.dtype)
+    _, rest = _divide(k, a, b)
+    if a.dtype in dtypes.SIGNED:
+        below = k.call("not_equal", rest, zero) & ((rest < zero) ^ (b < zero))
+        rest = k.where(below, rest + b, rest)
+    return k.where(k.call("equal", b, zero), zero, rest)
+
+
+_INTEGER["floor_divide"] = _INTEGER.pop("integer_floor_divide")
+_INTEGER["remainder"] = _INTEGER.pop("integer_remainder")
+
+
+def _divide(k: Builder, a: Expr, b: Expr) -> tuple[Expr, Expr]:
+    """Quotient and rest toward zero, of operands that cannot trap."""
+    one, zero = k.constant(1, a.dtype), k.constant(0, a.dtype)
+    unsafe = k.call("equal", b, zero)
+    if a.dtype in dtypes.SIGNED:
+        minus = k.call("equal", b, k.constant(-1, b.dtype))
+        safe = k.where(unsafe | minus, one, b)
+        quotient = k.where(minus, zero - a, k.call("quotient", a, safe))
+        return quotient, k.where(minus, zero, k.call("modulo", a, safe))
+    safe = k.where(unsafe, one, b)
+    return k.call("quotient", a, safe), k.call("modulo", a, safe)
+
+
+@_into(_INTEGER)
+def bitwise_left_shift(k: Builder, a: Expr, b: Expr) -> Expr:
+    inside = _in_width(k, a, b)
+    zero = k.constant(0, a.dtype)
+    return k.where(inside, k.call("shift_left", a, k.where(inside, b, zero)), zero)
+
+
+@_into(_INTEGER)
+def bitwise_right_shift(k: Builder, a: Expr, b: Expr) -> Expr:
+    inside = _in_width(k, a, b)
+    zero = k.constant(0, a.dtype)
+    beyond = k.where(a < zero, zero - 1, zero) if a.dtype in dtypes.SIGNED else zero
+    return k.where(inside, k.call("shift_right", a, k.where(inside, b, zero)), beyond)
+
+
+def _in_width(k: Builder, a: Expr, b: Expr) -> Expr:
+    width = k.constant(a.dtype.itemsize * 8, a.dtype)
+    return (b < width) & (b >= 0) if a.dtype in dtypes.SIGNED else b < width
+
+
+@_into(_INTEGER)
+def integer_sign(k: Builder, x: Expr) -> Expr:
+    zero, one = k.constant(0, x.dtype), k.constant(1, x.dtype)
+    below = zero - one if x.dtype in dtypes.SIGNED else zero
+    return k.where(x > zero, one, k.where(x < zero, below, zero))
+
+
+_INTEGER["sign"] = _INTEGER.pop("integer_sign")
+
+
+@_into(_INTEGER)
+def pow(k: Builder, base: Expr, exponent: Expr) -> Expr:
+    """Square and multiply over all bits of the exponent; negative exponents truncate."""
+    one, zero = k.constant(1, base.dtype), k.constant(0, base.dtype)
+    result, square, rest = one, base, exponent
+    for _ in range(base.dtype.itemsize * 8 - (base.dtype in dtypes.SIGNED)):
+        odd = k.call("not_equal", rest & one, zero)
+        result = k.where(odd, result * square, result)
+        square = square * square
+        rest = k.call("shift_right", rest, one)
+    if base.dtype not in dtypes.SIGNED:
+        return result
+    odd = k.call("not_equal", exponent & one, zero)
+    unit = k.where(base == 1, one, k.where(base == -1, k.where(odd, zero - 1, one), zero))
+    return k.where(exponent < zero, unit, result)
+
+
+def _never(k: Builder, x: Expr) -> Expr:
+    return k.constant(False, dtypes.bool_)
+
+
+def _always(k: Builder, x: Expr) -> Expr:
+    return k.constant(True, dtypes.bool_)
+
+
+_INTEGER |= {"isnan": _never, "isinf": _never, "isfinite": _always}
+
+
+def native(name: str, dtype: DType) -> bool:
+    """Whether the compiler has `name` for operands of `dtype`."""
+    if name == "nextafter":
+        return dtype in (dtypes.float32, dtypes.float64)
+    if name in INSTRUCTIONS or name in _ANY:
+        return True
+    if dtypes.is_float(dtype):
+        return name in LIBRARY
+    return name in _INTEGER

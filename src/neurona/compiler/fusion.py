@@ -1,0 +1,298 @@
+"""Which nodes become one loop kernel.
+
+A group's nodes share an iteration domain, a list of dimensions. Each node knows for every axis
+which dimension it runs along. A group may contain reductions once its dimensions are split into
+rows (outer loops) and columns (inner loops):
+
+    full    varies along all dimensions
+    row     varies along the rows: a reduction over the columns, or arithmetic on such
+    final   known when all rows are done: a reduction over the rows (or over everything)
+
+Groups grow greedily in topological order: a node joins the groups of its inputs (which then merge)
+if its axes line up with their dimensions and no cycle through other groups would arise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from neurona.compiler.views import Axes, aligned, is_view
+from neurona.core.lowering import Elementwise, Indexed, Reduction
+from neurona.core.node import Node
+
+FULL, ROW, FINAL = "full", "row", "final"
+
+
+@dataclass(eq=False)
+class Group:
+    """Nodes computed by one kernel, or a single node with a kernel of its own (`loops` False)."""
+
+    nodes: list[Node] = field(default_factory=list)
+    extents: list[int] = field(default_factory=list)
+    rows: frozenset[int] | None = None
+    axes: dict[int, Axes] = field(default_factory=dict)
+    input_axes: dict[int, Axes] = field(default_factory=dict)
+    kind: dict[int, str] = field(default_factory=dict)
+    before: set[Group] = field(default_factory=set)
+    loops: bool = True
+
+    @property
+    def every(self) -> frozenset[int]:
+        return frozenset(range(len(self.extents)))
+
+    @property
+    def columns(self) -> frozenset[int]:
+        return self.every - (self.rows or frozenset())
+
+
+def reduced_axes(node: Node) -> tuple[int, ...]:
+    """The axes of a reduction's input that it really folds (those of one element are not)."""
+    return tuple(a for a in node.attrs["axis"] if node.inputs[0].shape[a] != 1)
+
+
+class Fusion:
+    """Groups of a graph; `group_of` by id(node). Leaves and views belong to no group."""
+
+    def __init__(self, order: list[Node]) -> None:
+        self.groups: list[Group] = []
+        self.group_of: dict[int, Group] = {}
+        for node in order:
+            lower = node.op.lower
+            if isinstance(lower, Elementwise):
+                self.place(node, reduces=False)
+            elif isinstance(lower, Reduction):
+                self.place(node, reduces=True)
+            elif isinstance(lower, Indexed):
+                self.start(node)
+            elif node.inputs and not is_view(node):
+                self.start(node).loops = False
+
+    # --- placing one node ---
+
+    def place(self, node: Node, *, reduces: bool) -> None:
+        sources = [aligned(x) for x in node.inputs]
+        for home in self.homes(sources):
+            if self.join(node, home, sources, reduces=reduces):
+                break
+        else:
+            home = self.start(node)
+        if reduces or len(self.homes(sources)) < 2:
+            return
+        # Other producers with the same domain come along, so that the node finds them in registers.
+        for other in self.homes(sources):
+            home = self.group_of[id(node)]
+            if other is not home and other in self.groups:
+                self.merge(home, other, node, sources)
+
+    def homes(self, sources: list[tuple[Node, Axes | None]]) -> list[Group]:
+        """The loop groups the inputs come from, the latest first."""
+        found: list[Group] = []
+        for base, axes in sources:
+            group = self.group_of.get(id(base))
+            if group is not None and group.loops and axes is not None and group not in found:
+                found.append(group)
+        return sorted(found, key=self.groups.index, reverse=True)
+
+    def start(self, node: Node) -> Group:
+        group = Group()
+        shape = node.inputs[0].shape if isinstance(node.op.lower, Reduction) else node.shape
+        axes: list[int | None] = []
+        for extent in shape:
+            axes.append(None if extent == 1 else len(group.extents))
+            if extent != 1:
+                group.extents.append(extent)
+        kind = FULL
+        if isinstance(node.op.lower, Reduction):
+            group.input_axes[id(node)] = tuple(axes)
+            folded = frozenset(a for i in reduced_axes(node) if (a := axes[i]) is not None)
+            if folded:
+                kind = self.split(group, folded)
+            axes = _without(node, axes)
+        self.groups.append(group)
+        self.add(group, node, tuple(axes), kind)
+        return group
+
+    def split(self, group: Group, folded: frozenset[int]) -> str:
+        """Choose rows and columns for a first reduction over the dimensions `folded`."""
+        innermost = len(group.extents) - 1
+        if innermost in folded:
+            group.rows = group.every - folded
+            return ROW
+        group.rows = folded
+        return FINAL
+
+    def add(self, group: Group, node: Node, axes: Axes, kind: str) -> None:
+        group.nodes.append(node)
+        group.axes[id(node)] = axes
+        group.kind[id(node)] = kind
+        self.group_of[id(node)] = group
+        news = self.producers(node) - {group}
+        news |= {g for other in news for g in other.before}
+        if not news <= group.before:
+            for later in self.groups:
+                if later is group or group in later.before:
+                    later.before |= news
+
+    def producers(self, node: Node) -> set[Group]:
+        """Groups that compute the inputs."""
+        return {g for x in node.inputs if (g := self.group_of.get(id(aligned(x)[0]))) is not None}
+
+    # --- joining ---
+
+    def join(
+        self,
+        node: Node,
+        group: Group,
+        sources: list[tuple[Node, Axes | None]],
+        *,
+        reduces: bool,
+    ) -> bool:
+        for base, axes in sources:
+            home = self.group_of.get(id(base))
+            if home is group and (axes is None or group.kind[id(base)] == FINAL):
+                return False
+            if home is not None and home is not group and group in home.before:
+                return False
+        found = self.line_up(node, group, sources, reduces=reduces)
+        if found is None:
+            return False
+        dims = frozenset(d for d in found if d is not None)
+        if reduces:
+            kind = self.reduction_kind(node, group, sources[0], found)
+            if kind is None:
+                return False
+            group.input_axes[id(node)] = found
+            found = tuple(_without(node, list(found)))
+        elif dims == group.every:
+            kind = FULL
+        elif group.rows is not None and dims == group.rows:
+            kind = ROW
+        else:
+            return False
+        self.add(group, node, found, kind)
+        return True
+
+    def line_up(
+        self,
+        node: Node,
+        group: Group,
+        sources: list[tuple[Node, Axes | None]],
+        *,
+        reduces: bool,
+    ) -> Axes | None:
+        """The dimension of each axis of the node (a reduction's input), None if it fails."""
+        shape = node.inputs[0].shape if reduces else node.shape
+        found: list[int | None] = [None] * len(shape)
+        for x, (base, axes) in zip(node.inputs, sources, strict=True):
+            if self.group_of.get(id(base)) is not group or axes is None:
+                continue
+            lead = len(shape) - len(x.shape)
+            for i, axis in enumerate(axes, lead):
+                dim = None if axis is None else group.axes[id(base)][axis]
+                if dim is not None:
+                    if found[i] not in (None, dim):
+                        return None
+                    found[i] = dim
+        # Axes that only outside inputs have run along the dimensions that are left, in order.
+        left = [d for d in range(len(group.extents)) if d not in found]
+        for i, extent in enumerate(shape):
+            if extent != 1 and found[i] is None:
+                if reduces or not left or group.extents[left[0]] != extent:
+                    return None
+                found[i] = left.pop(0)
+        used = [d for d in found if d is not None]
+        pairs = [(n, d) for n, d in zip(shape, found, strict=True) if d is not None]
+        fits = all(group.extents[d] == n for n, d in pairs)
+        return tuple(found) if len(set(used)) == len(used) and fits else None
+
+    def reduction_kind(
+        self, node: Node, group: Group, source: tuple[Node, Axes | None], found: Axes
+    ) -> str | None:
+        folded = frozenset(d for i in reduced_axes(node) if (d := found[i]) is not None)
+        kind = group.kind[id(source[0])]
+        if not folded:
+            return kind
+        if kind == FULL and group.rows is None:
+            return self.split(group, folded)
+        if kind == ROW:
+            return FINAL if folded == group.rows else None
+        if folded == group.columns:
+            return ROW
+        return FINAL if folded in (group.rows, group.every) else None
+
+    # --- merging ---
+
+    def merge(
+        self, home: Group, other: Group, node: Node, sources: list[tuple[Node, Axes | None]]
+    ) -> None:
+        """Take `other`, which computes an input of `node`, into the node's group if possible."""
+        if any(middle not in (home, other) and other in middle.before for middle in home.before):
+            return
+        if home in other.before or home.kind[id(node)] == FINAL:
+            return
+        same = self.correspondence(home, other, node, sources)
+        if same is None:
+            return
+        rows = other.rows if other.rows is None else frozenset(same[d] for d in other.rows)
+        if home.rows is not None and rows is not None and home.rows != rows:
+            return
+        home.rows = home.rows if home.rows is not None else rows
+        for member in other.nodes:
+            axes = tuple(None if d is None else same[d] for d in other.axes[id(member)])
+            home.axes[id(member)] = axes
+            if id(member) in other.input_axes:
+                home.input_axes[id(member)] = tuple(
+                    None if d is None else same[d] for d in other.input_axes[id(member)]
+                )
+            home.kind[id(member)] = other.kind[id(member)]
+            self.group_of[id(member)] = home
+        home.nodes = other.nodes + home.nodes
+        home.before = (home.before | other.before) - {home, other}
+        self.groups.remove(other)
+        for later in self.groups:
+            if other in later.before:
+                later.before.discard(other)
+                later.before |= home.before | {home}
+            elif home in later.before:
+                later.before |= home.before
+
+    def correspondence(
+        self,
+        home: Group,
+        other: Group,
+        node: Node,
+        sources: list[tuple[Node, Axes | None]],
+    ) -> dict[int, int] | None:
+        """The dimension of `home` for each of `other`, as the node's axes say."""
+        if sorted(home.extents) != sorted(other.extents):
+            return None
+        same: dict[int, int] = {}
+        mine = home.axes[id(node)]
+        for x, (base, axes) in zip(node.inputs, sources, strict=True):
+            if self.group_of.get(id(base)) is not other:
+                continue
+            if axes is None or other.kind[id(base)] == FINAL:
+                return None
+            lead = len(node.shape) - len(x.shape)
+            for i, axis in enumerate(axes, lead):
+                dim = None if axis is None else other.axes[id(base)][axis]
+                if dim is not None:
+                    target = mine[i]
+                    if target is None or same.setdefault(dim, target) != target:
+                        return None
+        left = [d for d in range(len(home.extents)) if d not in same.values()]
+        for d, extent in enumerate(other.extents):
+            if d not in same:
+                if not left or home.extents[left[0]] != extent:
+                    return None
+                same[d] = left.pop(0)
+        fits = all(home.extents[b] == other.extents[a] for a, b in same.items())
+        return same if fits and len(set(same.values())) == len(same) else None
+
+
+def _without(node: Node, axes: list[int | None]) -> list[int | None]:
+    """Axes of a reduction's result from those of its input."""
+    folded = set(node.attrs["axis"])
+    if node.attrs["keepdims"]:
+        return [None if i in folded else d for i, d in enumerate(axes)]
+    return [d for i, d in enumerate(axes) if i not in folded]

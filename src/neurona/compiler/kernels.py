@@ -1,0 +1,471 @@
+"""From a fused group of nodes to loop IR.
+
+The rows of the group's domain become the kernel's row loops, its columns the nests inside a row. A
+reduction over the columns ends a phase: what depends on it is computed in a later nest of the same
+row, from values stored in between or computed again if that is cheap. Reductions over the rows
+accumulate in memory, one accumulator a chunk; a second kernel combines the chunks in order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from neurona.compiler.fusion import FINAL, FULL, ROW, Fusion, Group, reduced_axes
+from neurona.compiler.loops import Fold, Kernel, Nest, Param, Statement, Store, check, chunk_bounds
+from neurona.compiler.scalar import INDEX, Builder, Expr, compute_dtype
+from neurona.compiler.views import Axes, Layout, aligned, layout, row_major
+from neurona.core.dtypes import DType
+from neurona.core.lowering import Elementwise, Indexed, Reduction
+from neurona.core.node import Node
+from neurona.core.op import LITERAL
+
+BLOCK = 4096
+"""Columns of a row when one long dimension is cut up."""
+CHUNK_WORK = 1 << 16
+"""Elements that make a chunk of their own worth while."""
+MAX_CHUNKS = 16
+CHEAP = 4
+"""Operations up to which a value is computed again rather than stored for a later phase."""
+
+COMBINE = {
+    "add": "add", "multiply": "multiply", "minimum": "minimum", "maximum": "maximum",
+    "and": "bitwise_and", "or": "bitwise_or",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Storage:
+    """Memory a kernel uses: of a node's value, or the kernel's own (`role` partial or scratch)."""
+
+    node: Node
+    role: str
+    size: int
+    dtype: DType
+
+    @property
+    def key(self) -> tuple[int, str]:
+        return id(self.node), self.role
+
+
+@dataclass(frozen=True, eq=False)
+class LoopTask:
+    """A kernel and the memory behind each of its params."""
+
+    kernel: Kernel
+    buffers: tuple[Storage, ...]
+    nodes: tuple[Node, ...]
+
+
+def storage_of(node: Node) -> Storage:
+    return Storage(node, "value", max(1, math.prod(node.shape)), node.dtype)
+
+
+class KernelBuilder:
+    """Builds the kernels of one group. `stored` has the ids of the nodes that need memory."""
+
+    def __init__(
+        self, group: Group, fusion: Fusion, layouts: dict[int, Layout], stored: set[int]
+    ) -> None:
+        self.group = group
+        self.fusion = fusion
+        self.layouts = layouts
+        self.stored = stored
+        self.k = Builder()
+        self.params: dict[tuple[int, str], tuple[str, Storage, str]] = {}
+        self.phase: dict[int, int] = {}
+        self.memo: dict[tuple[int, int], Expr] = {}
+        self.costs: dict[int, int] = {}
+        self.lay_out_loops()
+
+    # --- loops ---
+
+    def lay_out_loops(self) -> None:
+        """Choose row and column loops; the index of each dimension becomes an expression."""
+        group = self.group
+        rows = group.rows
+        every = list(range(len(group.extents)))
+        if rows is None:
+            runs = self.collapse(every)
+            row_runs, column_runs = runs[:-1], runs[-1:]
+        else:
+            row_runs = self.collapse([d for d in every if d in rows])
+            column_runs = self.collapse([d for d in every if d not in rows])
+        self.index: dict[int, Expr] = {}
+        self.row_loops: list[tuple[str, int]] = []
+        self.column_loops: list[tuple[str, int | Expr]] = []
+        single = rows is None and not row_runs and column_runs
+        if single and self.extent(column_runs[0]) >= 2 * BLOCK:
+            self.cut_up(column_runs[0])
+        else:
+            for i, run in enumerate(row_runs):
+                self.row_loops.append((f"r{i}", self.extent(run)))
+                self.number(run, self.k.variable(f"r{i}"))
+            for i, run in enumerate(column_runs):
+                self.column_loops.append((f"c{i}", self.extent(run)))
+                self.number(run, self.k.variable(f"c{i}"))
+        self.column_size = math.prod(
+            group.extents[d] for d in (every if rows is None else group.columns)
+        )
+        self.chunks = 1
+        if self.row_loops:
+            work = math.prod(group.extents) * max(1, len(group.nodes) // 4)
+            wanted = max(1, min(MAX_CHUNKS, work // CHUNK_WORK, self.row_loops[0][1]))
+            part = chunk_bounds(self.row_loops[0][1], wanted)
+            self.chunks = -(-self.row_loops[0][1] // part) if part else 1
+
+    def extent(self, run: list[int]) -> int:
+        return math.prod(self.group.extents[d] for d in run)
+
+    def cut_up(self, run: list[int]) -> None:
+        total = self.extent(run)
+        row, column = self.k.variable("r0"), self.k.variable("c0")
+        self.row_loops = [("r0", -(-total // BLOCK))]
+        left = self.k.constant(total, INDEX) - row * BLOCK
+        self.column_loops = [("c0", self.k.minimum(left, BLOCK))]
+        self.number(run, row * BLOCK + column)
+
+    def number(self, run: list[int], variable: Expr) -> None:
+        # Only the last dimension of a run carries the index; its stride is that of the whole run.
+        for d in run[:-1]:
+            self.index[d] = self.k.constant(0, INDEX)
+        self.index[run[-1]] = variable
+
+    def collapse(self, dims: list[int]) -> list[list[int]]:
+        """Runs of neighbouring dimensions that can be walked as one."""
+        if any(isinstance(node.op.lower, Indexed) for node in self.group.nodes):
+            return [[d] for d in dims]
+        runs: list[list[int]] = []
+        for d in dims:
+            if runs and all(
+                strides.get(runs[-1][-1], 0) == strides.get(d, 0) * self.group.extents[d]
+                for strides in self.all_strides()
+            ):
+                runs[-1].append(d)
+            else:
+                runs.append([d])
+        return runs
+
+    def all_strides(self) -> list[dict[int, int]]:
+        """{dimension: stride} of everything the group reads or stores."""
+        found = []
+        for node in self.group.nodes:
+            found.append(self.own_strides(node))
+            for i, x in enumerate(node.inputs):
+                if not self.inside(x) and x.op is not LITERAL:
+                    found.append(self.outside_strides(node, i)[1])
+        return found
+
+    def own_strides(self, node: Node) -> dict[int, int]:
+        return _by_dimension(self.group.axes[id(node)], row_major(node.shape))
+
+    def outside_strides(self, node: Node, i: int) -> tuple[Layout, dict[int, int]]:
+        x = node.inputs[i]
+        found = layout(x, self.layouts)
+        if found is None:
+            raise TypeError(f"{x!r} has no strides")
+        if isinstance(node.op.lower, Reduction):
+            axes = self.group.input_axes[id(node)]
+        else:
+            axes = self.group.axes[id(node)][len(node.shape) - len(x.shape) :]
+        strides = tuple(0 if n == 1 else s for n, s in zip(x.shape, found.strides, strict=True))
+        return found, _by_dimension(axes, strides)
+
+    def inside(self, x: Node) -> bool:
+        """Whether the group computes the value itself."""
+        return self.fusion.group_of.get(id(aligned(x)[0])) is self.group
+
+    # --- values ---
+
+    def offset(self, strides: dict[int, int], start: int = 0) -> Expr:
+        total = self.k.constant(start, INDEX)
+        for d, stride in strides.items():
+            if stride:
+                total = total + self.index[d] * stride
+        return total
+
+    def param(self, storage: Storage, role: str) -> str:
+        """The name of the buffer in this kernel; a buffer read and written becomes `update`."""
+        name, _, before = self.params.get(storage.key, (f"b{len(self.params)}", storage, role))
+        self.params[storage.key] = (name, storage, role if role == before else "update")
+        return name
+
+    def read(self, storage: Storage, offset: Expr) -> Expr:
+        return self.k.load(self.param(storage, "read"), offset, storage.dtype)
+
+    def input(self, node: Node, i: int, phase: int) -> Expr:
+        x = node.inputs[i]
+        if x.op is LITERAL:
+            return self.k.constant(x.array.item(), x.dtype)
+        if self.inside(x):
+            base = aligned(x)[0]
+            return self.value(base, phase)
+        found, strides = self.outside_strides(node, i)
+        if found.base.op is LITERAL:
+            return self.k.constant(found.base.array.item(), x.dtype)
+        return self.read(storage_of(found.base), self.offset(strides, found.offset))
+
+    def value(self, node: Node, phase: int) -> Expr:
+        """The node's element at the current place of the domain, in the nest of `phase`."""
+        key = (id(node), phase)
+        if key not in self.memo:
+            self.memo[key] = self.make_value(node, phase)
+        return self.memo[key]
+
+    def make_value(self, node: Node, phase: int) -> Expr:
+        kind = self.group.kind[id(node)]
+        if kind == FULL and self.phase[id(node)] < phase and self.is_kept(node):
+            return self.read(*self.kept(node))
+        lower = node.op.lower
+        if isinstance(lower, Reduction):
+            if not reduced_axes(node):
+                return self.input(node, 0, phase)
+            return self.k.variable(self.fold_name(node), node.dtype)
+        if isinstance(lower, Indexed):
+            inputs = [Reader(self, x) for x in node.inputs]
+            axes = self.group.axes[id(node)]
+            zero = self.k.constant(0, INDEX)
+            index = tuple(zero if d is None else self.index[d] for d in axes)
+            made = lower.at(self.k, index, *inputs, **node.attrs)
+            return self.k.lift(made, node.dtype)
+        if not isinstance(lower, Elementwise):
+            raise TypeError(f"{node.op.name} is not a loop")
+        values = [self.input(node, i, phase) for i in range(len(node.inputs))]
+        return self.k.lift(lower.emit(self.k, *values, **node.attrs), node.dtype)
+
+    def fold_name(self, node: Node) -> str:
+        return f"f{self.group.nodes.index(node)}"
+
+    def is_kept(self, node: Node) -> bool:
+        """Whether a later phase reads the value from memory."""
+        return id(node) in self.stored or self.cost(node) > CHEAP
+
+    def kept(self, node: Node) -> tuple[Storage, Expr]:
+        """Where a full node's value lies for later phases."""
+        if id(node) in self.stored:
+            return storage_of(node), self.offset(self.own_strides(node))
+        size = self.column_size
+        storage = Storage(node, "scratch", self.chunks * size, compute_dtype(node.dtype))
+        columns = sorted(self.group.columns)
+        strides = dict(
+            zip(columns, row_major(tuple(self.group.extents[d] for d in columns)), strict=True)
+        )
+        return storage, self.k.variable("chunk") * size + self.offset(strides)
+
+    def cost(self, node: Node) -> int:
+        """Operations that computing a full node again takes."""
+        found = self.costs.get(id(node))
+        if found is None:
+            lower = node.op.lower
+            dear = isinstance(lower, Indexed) or (isinstance(lower, Elementwise) and lower.dear)
+            found = 2 * CHEAP if dear else 1
+            for x in node.inputs:
+                base = aligned(x)[0]
+                if (
+                    self.inside(x)
+                    and self.group.kind[id(base)] == FULL
+                    and id(base) not in self.stored
+                ):
+                    found += self.cost(base)
+            self.costs[id(node)] = found
+        return found
+
+    # --- the kernel ---
+
+    def number_phases(self) -> int:
+        """In which nest a full node is computed, from which on a row node is known."""
+        last = 0
+        for node in self.group.nodes:
+            phases = [self.phase[id(aligned(x)[0])] for x in node.inputs if self.inside(x)]
+            phase = max(phases, default=0)
+            lower = node.op.lower
+            if isinstance(lower, Reduction) and reduced_axes(node):
+                over_columns = self.group.kind[id(node)] == ROW
+                phase += over_columns
+            self.phase[id(node)] = phase
+            last = max(last, phase)
+        return last
+
+    def build(self) -> list[LoopTask]:
+        last = self.number_phases()
+        before: list[Statement] = []
+        body: list[Statement] = []
+        finals = [n for n in self.group.nodes if self.group.kind[id(n)] == FINAL]
+        accumulators = {id(node): self.accumulator(node) for node in finals}
+        for node in finals:
+            before += self.clear(node, accumulators[id(node)])
+        for phase in range(last + 1):
+            body += self.phase_statements(phase, accumulators)
+        for node in self.group.nodes:
+            if self.group.kind[id(node)] == ROW and id(node) in self.stored:
+                offset = self.offset(self.own_strides(node))
+                body.append(
+                    Store(self.param(storage_of(node), "write"), offset, self.value(node, last + 1))
+                )
+        tasks = [self.task(before, body)]
+        for node in finals:
+            if accumulators[id(node)].role == "partial":
+                tasks.append(combine_chunks(node, accumulators[id(node)], self.chunks))
+        return tasks
+
+    def task(self, before: list[Statement], body: list[Statement]) -> LoopTask:
+        params = tuple(Param(n, s.dtype, s.size, role) for n, s, role in self.params.values())
+        kernel = Kernel(
+            "kernel",
+            params,
+            self.chunks,
+            tuple(self.row_loops),
+            tuple(body),
+            tuple(before),
+            flops=math.prod(self.group.extents) * len(self.group.nodes),
+        )
+        buffers = tuple(storage for _, storage, _ in self.params.values())
+        return LoopTask(check(kernel), buffers, tuple(self.group.nodes))
+
+    def phase_statements(self, phase: int, accumulators: dict[int, Storage]) -> list[Statement]:
+        stores: list[Store] = []
+        folds: list[Fold] = []
+        later: list[Statement] = []
+        for node in self.group.nodes:
+            kind = self.group.kind[id(node)]
+            lower = node.op.lower
+            if kind == FULL:
+                used_later = any(self.phase[id(user)] > phase for user in self.users(node))
+                wanted = id(node) in self.stored or (used_later and self.is_kept(node))
+                if self.phase[id(node)] == phase and wanted:
+                    storage, offset = self.kept(node)
+                    stores.append(
+                        Store(self.param(storage, "write"), offset, self.value(node, phase))
+                    )
+            elif isinstance(lower, Reduction) and reduced_axes(node):
+                if kind == ROW and self.phase[id(node)] == phase + 1:
+                    folds.append(self.fold(node, lower, phase))
+                elif kind == FINAL and self.phase[id(node)] == phase:
+                    self.accumulate(
+                        node, lower, phase, accumulators[id(node)], stores, folds, later
+                    )
+        nests: list[Statement] = [Nest(tuple(self.column_loops), tuple(stores), tuple(folds))]
+        return (nests if stores or folds else []) + later
+
+    def users(self, node: Node) -> Iterable[Node]:
+        """Members that take the node's value as full input and compute in its columns."""
+        for user in self.group.nodes:
+            if any(aligned(x)[0] is node for x in user.inputs):
+                if self.group.kind[id(user)] == ROW and isinstance(user.op.lower, Reduction):
+                    continue
+                yield user
+
+    def fold(self, node: Node, lower: Reduction, phase: int) -> Fold:
+        value = self.input(node, 0, phase)
+        start = self.k.constant(lower.initial(node.dtype), node.dtype)
+        return Fold(self.fold_name(node), COMBINE[lower.combine], start, value)
+
+    # --- reductions over the rows ---
+
+    def accumulator(self, node: Node) -> Storage:
+        half = compute_dtype(node.dtype) != node.dtype
+        if self.chunks == 1 and not half:
+            return storage_of(node)
+        size = max(1, math.prod(node.shape))
+        return Storage(node, "partial", self.chunks * size, compute_dtype(node.dtype))
+
+    def accumulator_offset(self, node: Node, storage: Storage) -> Expr:
+        offset = self.offset(self.own_strides(node))
+        if storage.role == "partial":
+            offset = offset + self.k.variable("chunk") * max(1, math.prod(node.shape))
+        return offset
+
+    def clear(self, node: Node, storage: Storage) -> list[Statement]:
+        lower = node.op.lower
+        if not isinstance(lower, Reduction):
+            raise TypeError(f"{node.op.name} is not a reduction")
+        start = self.k.constant(lower.initial(node.dtype), node.dtype)
+        offset = self.accumulator_offset(node, storage)
+        store = Store(self.param(storage, "update"), offset, start)
+        if any(d is not None for d in self.group.axes[id(node)]):
+            return [Nest(tuple(self.column_loops), (store,))]
+        return [store]
+
+    def accumulate(
+        self,
+        node: Node,
+        lower: Reduction,
+        phase: int,
+        storage: Storage,
+        stores: list[Store],
+        folds: list[Fold],
+        later: list[Statement],
+    ) -> None:
+        offset = self.accumulator_offset(node, storage)
+        old = self.read(storage, offset)
+        name = self.param(storage, "update")
+        combine = COMBINE[lower.combine]
+        source = aligned(node.inputs[0])[0]
+        full = not self.inside(node.inputs[0]) or self.group.kind[id(source)] == FULL
+        if not full:
+            row = self.input(node, 0, phase)
+            later.append(Store(name, offset, self.k.call(combine, old, row)))
+        elif any(d is not None for d in self.group.axes[id(node)]):
+            value = self.input(node, 0, phase)
+            stores.append(Store(name, offset, self.k.call(combine, old, value)))
+        else:
+            folds.append(self.fold(node, lower, phase))
+            row = self.k.variable(self.fold_name(node), node.dtype)
+            later.append(Store(name, offset, self.k.call(combine, old, row)))
+
+
+class Reader:
+    """An input of an `Indexed` op: `reader[index]` is one of its elements."""
+
+    def __init__(self, builder: KernelBuilder, node: Node) -> None:
+        self.builder = builder
+        self.node = node
+        self.shape = node.shape
+        self.dtype = node.dtype
+
+    def __getitem__(self, index: Any) -> Expr:
+        k = self.builder.k
+        place = layout(self.node, self.builder.layouts)
+        if place is None:
+            raise TypeError(f"{self.node!r} has no strides")
+        if place.base.op is LITERAL:
+            return k.constant(place.base.array.item(), self.dtype)
+        offset = k.constant(place.offset, INDEX)
+        for i, stride in zip(index, place.strides, strict=True):
+            offset = offset + k.cast(k.lift(i, INDEX), INDEX) * stride
+        return self.builder.read(storage_of(place.base), offset)
+
+
+def _by_dimension(axes: Axes, strides: tuple[int, ...]) -> dict[int, int]:
+    return {d: stride for d, stride in zip(axes, strides, strict=True) if d is not None}
+
+
+def combine_chunks(node: Node, partial: Storage, chunks: int) -> LoopTask:
+    """The kernel that folds the chunks' accumulators, in order, into the node's value."""
+    k = Builder()
+    lower = node.op.lower
+    if not isinstance(lower, Reduction):
+        raise TypeError(f"{node.op.name} is not a reduction")
+    size = max(1, math.prod(node.shape))
+    column = k.variable("c0")
+    total: Expr | None = None
+    for chunk in range(chunks):
+        part = k.load("b0", column + chunk * size, partial.dtype)
+        total = part if total is None else k.call(COMBINE[lower.combine], total, part)
+    if total is None:
+        raise TypeError("a reduction without chunks")
+    result = storage_of(node)
+    kernel = Kernel(
+        "kernel",
+        (
+            Param("b0", partial.dtype, partial.size, "read"),
+            Param("b1", result.dtype, result.size, "write"),
+        ),
+        1,
+        (),
+        (Nest((("c0", size),), (Store("b1", column, total),)),),
+        flops=size * chunks,
+    )
+    return LoopTask(check(kernel), (partial, result), (node,))

@@ -1,0 +1,283 @@
+"""The matrix product as a generated micro-kernel.
+
+B is packed into panels of NR columns, [panels][K][NR], padded with zeros. A tile of MR×NR results
+stays in registers while K runs: each step loads one row of the panel and broadcasts MR elements of
+A, which is read where it lies, whatever its strides. The last rows and columns have tiles of their
+own, all of static size. Chunks are blocks of tile rows (Goto and van de Geijn, "Anatomy of
+High-Performance Matrix Multiplication", 2008).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from neurona.compiler.loops import Kernel, Nest, Param, Store, check
+from neurona.compiler.scalar import INDEX, Builder, Expr
+from neurona.compiler.text import Text, llvm_type
+from neurona.core.dtypes import DType
+from neurona.core.op import Shape
+
+Strides = tuple[int, ...]
+CHUNK_FLOPS = 1 << 21
+"""Arithmetic that makes a chunk of its own worth while."""
+MAX_CHUNKS = 64
+
+
+@dataclass(frozen=True)
+class Matmul:
+    """(batch…, m, k) × (batch…, k, n): sizes, strides in elements, and the tile."""
+
+    batch: Shape
+    m: int
+    k: int
+    n: int
+    a_strides: Strides
+    b_strides: Strides
+    a_offset: int
+    b_offset: int
+    dtype: DType
+    lanes: int
+
+    @property
+    def vectors(self) -> int:
+        return 1 if self.n <= self.lanes else 2
+
+    @property
+    def nr(self) -> int:
+        return self.vectors * self.lanes
+
+    @property
+    def mr(self) -> int:
+        # 32 vector registers hold 28 sums; 16 hold 12.
+        return (28 if self.lanes * self.dtype.itemsize == 64 else 12) // 2
+
+    @property
+    def panels(self) -> int:
+        return -(-self.n // self.nr)
+
+    @property
+    def b_batch(self) -> Shape:
+        """The batch axes along which B really varies; others have extent 1."""
+        return tuple(
+            1 if stride == 0 else extent
+            for extent, stride in zip(self.batch, self.b_strides, strict=False)
+        )
+
+    @property
+    def packed_size(self) -> int:
+        return max(1, math.prod(self.b_batch) * self.panels * self.k * self.nr)
+
+    @property
+    def tiles(self) -> int:
+        return self.m // self.mr
+
+    @property
+    def row_chunks(self) -> int:
+        """Chunks of one product's rows."""
+        wanted = 2 * self.m * self.n * self.k // CHUNK_FLOPS
+        count = max(1, min(MAX_CHUNKS, wanted, self.tiles))
+        return -(-self.tiles // self.tiles_a_chunk(count)) if self.tiles else 1
+
+    def tiles_a_chunk(self, count: int) -> int:
+        return max(1, -(-self.tiles // count))
+
+    @property
+    def chunks(self) -> int:
+        return math.prod(self.batch) * self.row_chunks
+
+    @property
+    def flops(self) -> int:
+        return 2 * math.prod(self.batch) * self.m * self.n * self.k
+
+
+def lanes_for(dtype: DType, float32_lanes: int) -> int:
+    return float32_lanes * 4 // dtype.itemsize
+
+
+def pack_kernel(mm: Matmul, b_size: int) -> Kernel:
+    """B, a buffer of `b_size` elements, into panels."""
+    k = Builder()
+    step, lane = k.variable("step"), k.variable("lane")
+    source, which = k.constant(mm.b_offset, INDEX), k.constant(0, INDEX)
+    rows = [(f"r{i}", extent) for i, extent in enumerate(mm.b_batch)]
+    for (name, extent), stride in zip(rows, mm.b_strides, strict=False):
+        source = source + k.variable(name) * stride
+        which = which * extent + k.variable(name)
+    row_stride, column_stride = mm.b_strides[-2:]
+
+    def read(column: Expr) -> Expr:
+        return k.load("b0", source + step * row_stride + column * column_stride, mm.dtype)
+
+    def write(panel: Expr, column: Expr, value: Expr) -> Store:
+        offset = ((which * mm.panels + panel) * mm.k + step) * mm.nr + column
+        return Store("b1", offset, value)
+
+    full, rest = divmod(mm.n, mm.nr)
+    panel, last = k.variable("panel"), k.constant(full, INDEX)
+    body: list[Nest] = []
+    if full:
+        store = write(panel, lane, read(panel * mm.nr + lane))
+        body.append(Nest((("panel", full), ("step", mm.k), ("lane", mm.nr)), (store,)))
+    if rest:
+        store = write(last, lane, read(lane + full * mm.nr))
+        body.append(Nest((("step", mm.k), ("lane", rest)), (store,)))
+        padding = write(last, lane + rest, k.constant(0, mm.dtype))
+        body.append(Nest((("step", mm.k), ("lane", mm.nr - rest)), (padding,)))
+    params = (
+        Param("b0", mm.dtype, b_size, "read"),
+        Param("b1", mm.dtype, mm.packed_size, "write"),
+    )
+    return check(Kernel("kernel", params, 1, tuple(rows), tuple(body)))
+
+
+class MatmulEmitter(Text):
+    """LLVM IR of the product of A and packed B: table (A, packed B, C)."""
+
+    def __init__(self, mm: Matmul) -> None:
+        super().__init__(mm.lanes)
+        self.mm = mm
+        self.kind = llvm_type(mm.dtype)
+        self.wide = self.vector(self.kind, True)
+        self.functions: dict[tuple[int, int], str] = {}
+
+    def run(self) -> str:
+        mm = self.mm
+        with self.function("void @kernel(ptr %table, i64 %first, i64 %last)"):
+            pointers = []
+            for i in range(3):
+                slot = self.assign(f"getelementptr ptr, ptr %table, i64 {i}")
+                pointers.append(self.assign(f"load ptr, ptr {slot}"))
+            a = self.assign(f"getelementptr {self.kind}, ptr {pointers[0]}, i64 {mm.a_offset}")
+            with self.loop("%first", "%last") as chunk:
+                self.chunk(chunk, a, pointers[1], pointers[2])
+        return "\n".join([*self.finished, *sorted(self.declarations)])
+
+    def chunk(self, chunk: str, a: str, b: str, c: str) -> None:
+        """A block of rows of one of the products."""
+        mm = self.mm
+        batch = self.assign(f"sdiv i64 {chunk}, {mm.row_chunks}")
+        part = self.assign(f"srem i64 {chunk}, {mm.row_chunks}")
+        a, b, c = self.move_to_batch(batch, a, b, c)
+        tiles = mm.tiles_a_chunk(mm.row_chunks)
+        start = self.assign(f"mul nsw i64 {part}, {tiles}")
+        end = self.assign(f"add nsw i64 {start}, {tiles}")
+        stop = self.intrinsic("i64", "llvm.smin.i64", ("i64", end), ("i64", str(mm.tiles)))
+        is_last = self.assign(f"icmp eq i64 {part}, {mm.row_chunks - 1}")
+        full, rest = divmod(mm.n, mm.nr)
+        if full:
+            with self.loop("0", str(full)) as panel:
+                self.panel(panel, mm.nr, a, b, c, start, stop, is_last)
+        if rest:
+            self.panel(str(full), rest, a, b, c, start, stop, is_last)
+
+    def move_to_batch(self, batch: str, a: str, b: str, c: str) -> tuple[str, str, str]:
+        mm = self.mm
+        a_at, b_at, rest = "0", "0", batch
+        places = []
+        for extent in reversed(mm.batch):
+            places.append(self.assign(f"srem i64 {rest}, {extent}"))
+            rest = self.assign(f"sdiv i64 {rest}, {extent}")
+        for i, place in enumerate(reversed(places)):
+            step = self.assign(f"mul i64 {place}, {mm.a_strides[i]}")
+            a_at = self.assign(f"add i64 {a_at}, {step}")
+            b_at = self.assign(f"mul i64 {b_at}, {mm.b_batch[i]}")
+            if mm.b_batch[i] != 1:
+                b_at = self.assign(f"add i64 {b_at}, {place}")
+        b_at = self.assign(f"mul i64 {b_at}, {mm.panels * mm.k * mm.nr}")
+        c_at = self.assign(f"mul i64 {batch}, {mm.m * mm.n}")
+        moved = [
+            self.assign(f"getelementptr {self.kind}, ptr {base}, i64 {at}")
+            for base, at in ((a, a_at), (b, b_at), (c, c_at))
+        ]
+        return moved[0], moved[1], moved[2]
+
+    def panel(
+        self, panel: str, columns: int, a: str, b: str, c: str, start: str, stop: str, last: str
+    ) -> None:
+        """All tiles of the chunk against one panel of `columns` real columns."""
+        mm = self.mm
+        b_at = self.assign(f"mul i64 {panel}, {mm.k * mm.nr}")
+        b = self.assign(f"getelementptr {self.kind}, ptr {b}, i64 {b_at}")
+        c_at = self.assign(f"mul i64 {panel}, {mm.nr}")
+        c = self.assign(f"getelementptr {self.kind}, ptr {c}, i64 {c_at}")
+        with self.loop(start, stop) as tile:
+            self.call_tile(mm.mr, columns, tile, a, b, c)
+        rest = mm.m % mm.mr
+        if rest:
+            self.count += 1
+            tag = self.count
+            self.put(f"br i1 {last}, label %rest{tag}, label %done{tag}")
+            self.label(f"rest{tag}")
+            self.call_tile(rest, columns, str(mm.tiles), a, b, c)
+            self.put(f"br label %done{tag}")
+            self.label(f"done{tag}")
+
+    def call_tile(self, rows: int, columns: int, tile: str, a: str, b: str, c: str) -> None:
+        mm = self.mm
+        a_at = self.assign(f"mul i64 {tile}, {mm.mr * mm.a_strides[-2]}")
+        a = self.assign(f"getelementptr {self.kind}, ptr {a}, i64 {a_at}")
+        c_at = self.assign(f"mul i64 {tile}, {mm.mr * mm.n}")
+        c = self.assign(f"getelementptr {self.kind}, ptr {c}, i64 {c_at}")
+        name = self.functions.get((rows, columns))
+        if name is None:
+            name = self.functions[rows, columns] = f"@tile_{rows}_{columns}"
+            self.tile(name, rows, columns)
+        self.put(f"call void {name}(ptr {a}, ptr {b}, ptr {c})")
+
+    def tile(self, name: str, rows: int, columns: int) -> None:
+        """A function that computes `rows`×`columns` results in registers and stores them."""
+        mm = self.mm
+        places = [(i, j) for i in range(rows) for j in range(mm.vectors)]
+        with self.function(f"internal void {name}(ptr noalias %a, ptr noalias %b, ptr noalias %c)"):
+            self.put("br label %head")
+            self.label("head")
+            self.put("%k = phi i64 [ 0, %start ], [ %next, %body ]")
+            for i, j in places:
+                self.put(
+                    f"%s{i}_{j} = phi {self.wide} [ zeroinitializer, %start ], [ %n{i}_{j}, %body ]"
+                )
+            self.put(f"%more = icmp slt i64 %k, {mm.k}")
+            self.put("br i1 %more, label %body, label %exit")
+            self.label("body")
+            row = self.assign(f"mul nsw i64 %k, {mm.nr}")
+            right = []
+            for j in range(mm.vectors):
+                at = self.assign(f"add nsw i64 {row}, {j * mm.lanes}")
+                pointer = self.assign(f"getelementptr inbounds {self.kind}, ptr %b, i64 {at}")
+                align = mm.dtype.itemsize * mm.lanes
+                right.append(self.assign(f"load {self.wide}, ptr {pointer}, align {align}"))
+            column = self.assign(f"mul nsw i64 %k, {mm.a_strides[-1]}")
+            for i in range(rows):
+                at = self.assign(f"add nsw i64 {column}, {i * mm.a_strides[-2]}")
+                pointer = self.assign(f"getelementptr inbounds {self.kind}, ptr %a, i64 {at}")
+                left = self.splat(self.assign(f"load {self.kind}, ptr {pointer}"), self.kind)
+                for j in range(mm.vectors):
+                    typed = [(self.wide, t) for t in (left, right[j], f"%s{i}_{j}")]
+                    name = f"llvm.fma.{self.suffix(self.kind, True)}"
+                    self.put(f"%n{i}_{j} = {self.call(self.wide, name, *typed)}")
+            self.put("%next = add nsw i64 %k, 1")
+            self.put("br label %head")
+            self.label("exit")
+            for i, j in places:
+                self.store_sums(i, j, columns)
+            self.put("ret void")
+
+    def store_sums(self, i: int, j: int, columns: int) -> None:
+        mm = self.mm
+        live = min(mm.lanes, columns - j * mm.lanes)
+        if live <= 0:
+            return
+        at = i * mm.n + j * mm.lanes
+        pointer = self.assign(f"getelementptr inbounds {self.kind}, ptr %c, i64 {at}")
+        align = mm.dtype.itemsize
+        if live == mm.lanes:
+            self.put(f"store {self.wide} %s{i}_{j}, ptr {pointer}, align {align}")
+            return
+        flags = ", ".join(f"i1 {str(lane < live).lower()}" for lane in range(mm.lanes))
+        masks = f"<{mm.lanes} x i1>"
+        name = f"llvm.masked.store.{self.suffix(self.kind, True)}.p0"
+        typed = [
+            (self.wide, f"%s{i}_{j}"), ("ptr", pointer), ("i32", str(align)), (masks, f"<{flags}>"),
+        ]  # fmt: skip
+        self.put(self.call("void", name, *typed))

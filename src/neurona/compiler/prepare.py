@@ -1,0 +1,158 @@
+"""Rewrites that bring a graph to the forms the later stages know.
+
+Half-precision and integer products become loops or float32 products, arg-reductions become two
+plain ones, values that must be contiguous get a copy, and indices that depend on data get a check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from neurona.compiler import functions
+from neurona.compiler.views import is_view, layout
+from neurona.core import dtypes
+from neurona.core.buffer import Buffer
+from neurona.core.errors import IndexOutOfRangeError, NeuronaError
+from neurona.core.lowering import Elementwise, Indexed, Reshape
+from neurona.core.node import Node
+from neurona.core.op import LITERAL, Op, Spec, registry
+from neurona.graph.order import rewrite, topological, with_inputs
+from neurona.graph.passes import make
+
+COPY = Op(
+    "copy",
+    infer=lambda x: x.spec,
+    evaluate=lambda x: x.copy(),
+    lower=Elementwise(lambda k, x: x),
+)
+"""The same value in memory of its own, row-major."""
+
+POSITION = Op(
+    "position",
+    infer=lambda hit, *, axis: Spec(hit.shape, dtypes.int64),
+    evaluate=lambda hit, *, axis: np.where(
+        hit, np.indices(hit.shape)[axis], np.int64(hit.shape[axis])
+    ),
+    lower=Indexed(
+        lambda k, index, hit, *, axis: k.where(
+            hit[index], index[axis], k.constant(hit.shape[axis], dtypes.int64)
+        )
+    ),
+)
+"""The index along an axis where an element is true, else the axis' extent."""
+
+
+def op(name: str) -> Op:
+    return registry()[name]
+
+
+def number(value: int | float, dtype: dtypes.DType) -> Node:
+    return Node(LITERAL, (), {}, Spec((), dtype), Buffer(np.asarray(value, dtype)))
+
+
+def to_known_forms(outputs: Sequence[Node]) -> list[Node]:
+    """Expand ops that the later stages do not take as they are."""
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node.op.name in ("argmax", "argmin") and node.inputs[0].shape:
+            return _arg_reduction(node, inputs[0])
+        if node.op.name == "matmul" and node.dtype not in (dtypes.float32, dtypes.float64):
+            return _product(node, inputs[0], inputs[1])
+        return with_inputs(node, inputs)
+
+    return rewrite(outputs, rule)
+
+
+def _arg_reduction(node: Node, x: Node) -> Node:
+    """The first place at which the extreme (or NaN) stands."""
+    axes, keepdims = tuple(node.attrs["axis"]), node.attrs["keepdims"]
+    if len(axes) != 1:
+        return make(node.op, x, **node.attrs)
+    extreme = op("max" if node.op.name == "argmax" else "min")
+    hit = make(op("equal"), x, make(extreme, x, axis=axes, keepdims=True))
+    if dtypes.is_float(x.dtype):
+        hit = make(op("bitwise_or"), hit, make(op("isnan"), x))
+    place = make(POSITION, hit, axis=axes[0])
+    return make(op("min"), place, axis=axes, keepdims=keepdims)
+
+
+def _product(node: Node, a: Node, b: Node) -> Node:
+    if dtypes.is_float(node.dtype):
+        wide = [make(op("cast"), x, dtype="float32") for x in (a, b)]
+        return make(op("cast"), make(node.op, *wide), dtype=node.dtype.name)
+    # (…, m, k, 1)·(…, 1, k, n) summed over k.
+    left = make(op("reshape"), a, shape=(*a.shape, 1))
+    right = make(op("reshape"), b, shape=(*b.shape[:-2], 1, *b.shape[-2:]))
+    products = make(op("multiply"), left, right)
+    return make(op("sum"), products, axis=(len(products.shape) - 2,), keepdims=False)
+
+
+def with_copies(outputs: Sequence[Node]) -> list[Node]:
+    """Copies before reshapes that no strides can show."""
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
+        node = with_inputs(node, inputs)
+        if isinstance(node.op.lower, Reshape) and layout(node, {}) is None:
+            return make(node.op, make(COPY, inputs[0]), **node.attrs)
+        return node
+
+    return rewrite(outputs, rule)
+
+
+def in_own_memory(outputs: Sequence[Node]) -> list[Node]:
+    """Outputs that are inputs, constants, views or repeated get a copy."""
+    seen: set[int] = set()
+    result = []
+    for node in outputs:
+        if (not node.inputs and node.op.lower is None) or is_view(node) or id(node) in seen:
+            node = make(COPY, node)
+        seen.add(id(node))
+        result.append(node)
+    return result
+
+
+def supported(node: Node) -> bool:
+    """Whether the loops can compute an elementwise node of its dtypes."""
+    lower = node.op.lower
+    if not isinstance(lower, Elementwise) or node.op.name in ("where", "cast", "copy", "barrier"):
+        return True
+    if dtypes.float16 in (node.dtype, *[x.dtype for x in node.inputs]) or dtypes.bfloat16 in (
+        node.dtype,
+        *[x.dtype for x in node.inputs],
+    ):
+        return node.op.name != "nextafter"
+    return node.op.name not in functions.LIBRARY or dtypes.is_float(node.inputs[0].dtype)
+
+
+def index_checks(outputs: Sequence[Node]) -> list[tuple[Node, NeuronaError]]:
+    """For every gather, a boolean that says whether all its indices are in range."""
+    checks: list[tuple[Node, NeuronaError]] = []
+    for node in topological(outputs):
+        if node.op.name == "take":
+            pairs = list(zip(node.inputs[1:], node.attrs["axes"], strict=True))
+        elif node.op.name == "take_along_axis":
+            pairs = [(node.inputs[1], node.attrs["axis"])]
+        else:
+            continue
+        for indices, axis in pairs:
+            extent = node.inputs[0].shape[axis]
+            where = f" at {node.source[0]}:{node.source[1]}" if node.source else ""
+            message = f"{node.op.name}{where}: an index is out of range for axis {axis} of shape "
+            error = IndexOutOfRangeError(f"{message}{node.inputs[0].shape}")
+            checks.append((_in_range(indices, extent), error))
+    return checks
+
+
+def _in_range(indices: Node, extent: int) -> Node:
+    limits = np.iinfo(indices.dtype)
+    ok = None
+    if limits.max >= extent:
+        ok = make(op("less"), indices, number(extent, indices.dtype))
+    if limits.min < -extent:
+        above = make(op("greater_equal"), indices, number(-extent, indices.dtype))
+        ok = above if ok is None else make(op("bitwise_and"), ok, above)
+    if ok is None:
+        ok = make(op("equal"), indices, indices)
+    return make(op("all"), ok, axis=tuple(range(len(ok.shape))), keepdims=False)

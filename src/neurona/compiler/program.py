@@ -1,0 +1,173 @@
+"""A compiled graph, ready to run."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neurona.compiler import native, prepare
+from neurona.compiler.plan import Plan, make_plan, value_key
+from neurona.compiler.runner import runner
+from neurona.compiler.tasks import Task, build_tasks
+from neurona.compiler.views import layout
+from neurona.core.buffer import aligned_empty
+from neurona.core.errors import NeuronaError
+from neurona.core.node import Node
+from neurona.core.op import LITERAL, Array
+from neurona.graph.order import topological
+from neurona.graph.passes import SIMPLIFY
+
+
+class Memory:
+    """What one run needs for itself: the arena and the table of addresses."""
+
+    def __init__(self, program: Program) -> None:
+        self.arena = aligned_empty((program.plan.size,), np.dtype(np.uint8))
+        self.slots = np.zeros(program.slot_count, np.int64)
+        start = self.arena.ctypes.data
+        for slot, offset in program.plan.arena.items():
+            self.slots[slot] = start + offset
+        self.address = self.slots.ctypes.data
+        self.objects: dict[int, Any] = {}
+
+
+class Program:
+    """A graph's results from its inputs in a few native calls.
+
+    inputs: nodes whose memory is given with each run. results: nodes returned, in memory of their
+    own. writes: (placeholder among the inputs, new value). checks: (boolean scalar, its error).
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Node],
+        results: Sequence[Node],
+        writes: Sequence[tuple[Node, Node]] = (),
+        checks: Sequence[tuple[Node, NeuronaError]] = (),
+    ) -> None:
+        self.inputs = list(inputs)
+        olds = [old for old, _ in writes]
+        outputs = [*results, *[new for _, new in writes], *[ok for ok, _ in checks]]
+        for simplify in (*SIMPLIFY, prepare.to_known_forms):
+            outputs = simplify(outputs)
+        ranges = prepare.index_checks(outputs)
+        outputs += [ok for ok, _ in ranges]
+        for simplify in (*SIMPLIFY, prepare.with_copies, prepare.in_own_memory):
+            outputs = simplify(outputs)
+        self.errors = [error for _, error in (*checks, *ranges)]
+        self.results = outputs[: len(results)]
+        news = outputs[len(results) : len(results) + len(olds)]
+        oks = outputs[len(results) + len(olds) :]
+        order = topological(outputs)
+        tasks, self.layouts = build_tasks(order, outputs)
+        outside = [*self.inputs, *self.results, *[n for n in order if n.value is not None]]
+        self.plan: Plan = make_plan(tasks, list(zip(olds, news, strict=True)), oks, outside)
+        slots = self.plan.slots
+        self.slot_count = len(set(slots.values())) + 1
+        unused = self.slot_count - 1
+        self.input_slots = [slots.get(value_key(node), unused) for node in self.inputs]
+        self.result_slots = [slots.get(value_key(node), unused) for node in self.results]
+        self.check_slots = [slots[value_key(ok)] for ok in oks]
+        self.constants = [
+            (slots[value_key(n)], n.array)
+            for n in order
+            if n.value is not None and n.op is not LITERAL and value_key(n) in slots
+        ]
+        self.segments = self._segments()
+        self._free: list[Memory] = []
+
+    def _segments(self) -> list[Array | Task]:
+        """Runs of native tasks as the runner wants them, with Python tasks between."""
+        segments: list[Array | Task] = []
+        words: list[int] = []
+        count = 0
+        guarded = self.plan.guarded
+
+        def close(checks: Sequence[int] = ()) -> None:
+            nonlocal words, count
+            if count or checks:
+                segments.append(np.array([count, *words, len(checks), *checks], np.int64))
+            words, count = [], 0
+
+        for i, task in enumerate(self.plan.tasks):
+            if i == guarded:
+                close(self.check_slots)
+            if not task.native:
+                close()
+                segments.append(task)
+                continue
+            address = native.load(task.text, "kernel")
+            used = [self.plan.slots[storage.key] for storage in task.buffers]
+            words += [address, task.chunks, len(used), *used]
+            count += 1
+        close(self.check_slots if guarded >= len(self.plan.tasks) else ())
+        return segments
+
+    def run(self, addresses: Sequence[int]) -> list[Array]:
+        """The results; `addresses` of the inputs' memory (row-major, of their dtype).
+
+        Raises a check's error if it fails; no Variable is written then.
+        """
+        memory = self._free.pop() if self._free else Memory(self)
+        slots = memory.slots
+        for slot, address in zip(self.input_slots, addresses, strict=True):
+            slots[slot] = address
+        for slot, array in self.constants:
+            slots[slot] = array.ctypes.data
+        results = []
+        for slot, node in zip(self.result_slots, self.results, strict=True):
+            array = aligned_empty(node.shape, node.dtype)
+            slots[slot] = array.ctypes.data
+            results.append(array)
+        run = runner()
+        try:
+            for segment in self.segments:
+                if isinstance(segment, Task):
+                    self._evaluate(segment, memory)
+                else:
+                    failed = run(segment.ctypes.data, memory.address)
+                    if failed:
+                        raise type(self.errors[failed - 1])(*self.errors[failed - 1].args)
+        finally:
+            memory.objects.clear()
+            self._free.append(memory)
+        return results
+
+    # --- Python tasks ---
+
+    def _evaluate(self, task: Task, memory: Memory) -> None:
+        (node,) = task.nodes
+        with np.errstate(all="ignore"):
+            arrays = [self._array(x, memory) for x in node.inputs]
+            result = node.op.evaluate(*arrays, **node.attrs)
+        if node.specs is not None:
+            memory.objects[id(node)] = tuple(np.asarray(part) for part in result)
+        else:
+            self._array(node, memory)[...] = result
+
+    def _array(self, node: Node, memory: Memory) -> Any:
+        """A view of a value's memory during a run."""
+        if node.op is LITERAL:
+            return node.array
+        if node.specs is not None:
+            return memory.objects[id(node)]
+        place = layout(node, self.layouts)
+        if place is None:
+            raise TypeError(f"{node!r} has no strides")
+        if place.base.op is LITERAL:
+            return np.broadcast_to(place.base.array, node.shape)
+        base = place.base
+        size = base.dtype.itemsize
+        count = max(1, math.prod(base.shape))
+        address = int(memory.slots[self.plan.slots[value_key(base)]])
+        raw = _memory(address, count * size).view(base.dtype)
+        strides = tuple(stride * size for stride in place.strides)
+        return np.ndarray(node.shape, base.dtype, raw, place.offset * size, strides)
+
+
+def _memory(address: int, nbytes: int) -> Any:
+    return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(address))

@@ -1,0 +1,165 @@
+"""The steps of a program: loop kernels, matrix products, and calls of Python between them."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+from neurona.compiler import native
+from neurona.compiler.emit import emit
+from neurona.compiler.fusion import Fusion
+from neurona.compiler.kernels import KernelBuilder, LoopTask, Storage, storage_of
+from neurona.compiler.loops import Kernel
+from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for, pack_kernel
+from neurona.compiler.views import Layout, aligned, is_view, layout
+from neurona.core.lowering import Contraction, Indexed
+from neurona.core.node import Node
+from neurona.core.op import LITERAL
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One step. `roles` says what it does with each buffer: read, write, update, scratch.
+
+    A native task has `kernel` (loop IR) or `matmul`; a task with neither evaluates its node in
+    Python.
+    """
+
+    buffers: tuple[Storage, ...]
+    roles: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    chunks: int = 1
+    kernel: Kernel | None = None
+    matmul: Matmul | None = None
+    flops: int = 0
+
+    @property
+    def native(self) -> bool:
+        return self.kernel is not None or self.matmul is not None
+
+    @functools.cached_property
+    def text(self) -> str:
+        """LLVM IR of a native task."""
+        if self.matmul is not None:
+            return MatmulEmitter(self.matmul).run()
+        if self.kernel is None:
+            raise TypeError("a Python task has no LLVM IR")
+        return emit(self.kernel, native.host().lanes)
+
+    def reads(self) -> set[tuple[int, str]]:
+        return {s.key for s, role in zip(self.buffers, self.roles, strict=True) if role != "write"}
+
+    def writes(self) -> set[tuple[int, str]]:
+        return {s.key for s, role in zip(self.buffers, self.roles, strict=True) if role != "read"}
+
+    def __str__(self) -> str:
+        return "+".join(dict.fromkeys(node.op.name for node in self.nodes))
+
+
+def build_tasks(order: list[Node], outputs: list[Node]) -> tuple[list[Task], dict[int, Layout]]:
+    """The tasks of a graph in an order that respects what they need; views get layouts."""
+    fusion = Fusion(order)
+    layouts: dict[int, Layout] = {}
+    stored = _stored(order, outputs, fusion)
+    tasks: list[Task] = []
+    for group in _group_order(fusion):
+        node = group.nodes[0]
+        if group.loops:
+            for made in KernelBuilder(group, fusion, layouts, stored).build():
+                tasks.append(_loop_task(made))
+        elif isinstance(node.op.lower, Contraction):
+            tasks += _matmul_tasks(node, layouts)
+        else:
+            tasks.append(_call_task(node))
+    return tasks, layouts
+
+
+def _group_order(fusion: Fusion) -> list:  # type: ignore[type-arg]
+    """Groups, each after those it needs; otherwise as they were found."""
+    done: set[int] = set()
+    result = []
+    waiting = list(fusion.groups)
+    while waiting:
+        ready = [g for g in waiting if all(id(b) in done for b in g.before)]
+        result += ready
+        done |= {id(g) for g in ready}
+        waiting = [g for g in waiting if id(g) not in done]
+        if not ready:
+            raise TypeError("groups depend on each other in a circle")
+    return result
+
+
+def _stored(order: list[Node], outputs: list[Node], fusion: Fusion) -> set[int]:
+    """Ids of the values that need memory: outputs, and what another group reads."""
+    stored = {id(node) for node in outputs}
+    for node in order:
+        if is_view(node):
+            continue
+        group = fusion.group_of.get(id(node))
+        for x in node.inputs:
+            base, _ = aligned(x)
+            home = fusion.group_of.get(id(base))
+            if home is not None and (home is not group or isinstance(node.op.lower, Indexed)):
+                stored.add(id(base))
+    # Results over the rows accumulate in memory anyway; kernels of one node always store it.
+    for group in fusion.groups:
+        for node in group.nodes:
+            if not group.loops or group.kind[id(node)] == "final":
+                stored.add(id(node))
+    return stored
+
+
+def _loop_task(made: LoopTask) -> Task:
+    roles = tuple(param.role for param in made.kernel.params)
+    kernel = made.kernel
+    return Task(made.buffers, roles, made.nodes, kernel.chunks, kernel, flops=kernel.flops)
+
+
+def _matmul_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
+    a, b = node.inputs
+    left, right = layout(a, layouts), layout(b, layouts)
+    if left is None or right is None:
+        raise TypeError("operands of a matrix product have strides")
+    batch = node.shape[:-2]
+    matmul = Matmul(
+        batch,
+        a.shape[-2],
+        a.shape[-1],
+        b.shape[-1],
+        _batched(a, left, batch),
+        _batched(b, right, batch),
+        left.offset,
+        right.offset,
+        node.dtype,
+        lanes_for(node.dtype, native.host().lanes),
+    )
+    right_storage = storage_of(right.base)
+    packed = Storage(node, "packed", matmul.packed_size, node.dtype)
+    kernel = pack_kernel(matmul, right_storage.size)
+    pack = Task((right_storage, packed), ("read", "write"), (node,), 1, kernel)
+    product = Task(
+        (storage_of(left.base), packed, storage_of(node)),
+        ("read", "read", "write"),
+        (node,),
+        matmul.chunks,
+        matmul=matmul,
+        flops=matmul.flops,
+    )
+    return [pack, product] if math.prod(node.shape) else []
+
+
+def _batched(x: Node, found: Layout, batch: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides with the batch axes of the result; 0 where the operand is repeated."""
+    lead = len(batch) + 2 - len(x.shape)
+    strides = [0] * lead
+    for extent, stride in zip(x.shape[:-2], found.strides[:-2], strict=True):
+        strides.append(0 if extent == 1 else stride)
+    return (*strides, *found.strides[-2:])
+
+
+def _call_task(node: Node) -> Task:
+    bases = [aligned(x)[0] for x in node.inputs]
+    inputs = [storage_of(base) for base in bases if base.op is not LITERAL]
+    roles = ("read",) * len(inputs) + ("write",)
+    return Task((*inputs, storage_of(node)), roles, (node,))

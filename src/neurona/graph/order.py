@@ -1,0 +1,48 @@
+"""Walks over recorded nodes, with explicit stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from neurona.core.node import Node
+
+
+def topological(outputs: Iterable[Node]) -> list[Node]:
+    """Every node the outputs depend on, each after its inputs."""
+    order: list[Node] = []
+    seen: set[int] = set()
+    stack: list[tuple[Node, bool]] = [(node, False) for node in reversed(list(outputs))]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack.append((node, True))
+            stack.extend((x, False) for x in reversed(node.inputs) if id(x) not in seen)
+    return order
+
+
+def rewrite(outputs: Sequence[Node], rule: Callable[[Node, tuple[Node, ...]], Node]) -> list[Node]:
+    """The outputs of a graph in which `rule(node, new_inputs)` stands for every node."""
+    new: dict[int, Node] = {}
+    for node in topological(outputs):
+        new[id(node)] = rule(node, tuple(new[id(x)] for x in node.inputs))
+    return [new[id(node)] for node in outputs]
+
+
+def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """The node itself if its inputs are these, else its like on the new ones."""
+    if all(a is b for a, b in zip(node.inputs, inputs, strict=True)):
+        return node
+    like = Node(
+        node.op,
+        inputs,
+        node.attrs,
+        node.specs or node.spec,
+        requires_grad=node.requires_grad,
+        trace=node.trace,
+        weak=node.weak,
+    )
+    like.source = node.source
+    return like
