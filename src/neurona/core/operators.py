@@ -183,7 +183,4 @@ def _call(function: str, left: Any, right: Any, other: Any) -> Tensor:
 
 def _update(function: str, tensor: Any, other: Any) -> Tensor:
     result = _call(function, tensor, other, other)
-    if result is not NotImplemented:
-        tensor._rebind(result)
-        return cast("Tensor", tensor)
-    return result
+    return cast("Tensor", result if result is NotImplemented else tensor._rebind(result))
