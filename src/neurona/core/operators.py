@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -183,4 +183,5 @@ def _call(function: str, left: Any, right: Any, other: Any) -> Tensor:
 
 def _update(function: str, tensor: Any, other: Any) -> Tensor:
     result = _call(function, tensor, other, other)
-    return cast("Tensor", result if result is NotImplemented else tensor._rebind(result))
+    updated: Tensor = result if result is NotImplemented else tensor._rebind(result)
+    return updated
