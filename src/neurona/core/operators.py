@@ -175,9 +175,8 @@ class Operators:
 
 
 def _call(function: str, left: Any, right: Any, other: Any) -> Tensor:
-    if not isinstance(other, (Operators, bool, int, float, np.ndarray, np.generic)):
-        return NotImplemented
-    result: Tensor = getattr(operators, function)(left, right)
+    known = isinstance(other, (Operators, bool, int, float, np.ndarray, np.generic))
+    result: Tensor = getattr(operators, function)(left, right) if known else NotImplemented
     return result
 
 
