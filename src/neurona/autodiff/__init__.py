@@ -1,0 +1,23 @@
+"""Differentiation: the reverse walk, derivatives of functions, recomputation, users' operations."""
+
+from neurona.autodiff.checkpoint import checkpoint
+from neurona.autodiff.function import Function, numpy_function
+from neurona.autodiff.functional import grad, jvp, value_and_grad, vjp
+from neurona.autodiff.jacobian import hessian, hvp, jacobian
+from neurona.autodiff.marks import stop_gradient
+from neurona.autodiff.reverse import gradients
+
+__all__ = [
+    "Function",
+    "checkpoint",
+    "grad",
+    "gradients",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "numpy_function",
+    "stop_gradient",
+    "value_and_grad",
+    "vjp",
+]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from neurona.compiler.program import Program
-from neurona.core.dtypes import as_dtype, weak_dtype
+from neurona.core.dtypes import as_dtype, number_dtype
 from neurona.core.errors import ArgumentError
 from neurona.core.node import Node, constant
 from neurona.core.op import Array, Spec
@@ -140,7 +140,7 @@ def _describe(leaf: Any, arrays: list[Array]) -> Any:
     elif isinstance(leaf, np.ndarray):
         array = leaf if leaf.dtype.isnative else leaf.astype(as_dtype(leaf.dtype))
     elif isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
-        array = np.asarray(leaf, weak_dtype(leaf, None))
+        array = np.asarray(leaf, number_dtype(leaf))
         arrays.append(array)
         return type(leaf)
     elif isinstance(leaf, np.generic):
@@ -167,7 +167,7 @@ def _symbol(leaf: Any, trace: Trace) -> Any:
     if isinstance(leaf, bool):
         return leaf
     if isinstance(leaf, (int, float)):
-        return Tensor(trace.input(Spec((), weak_dtype(leaf, None)), weak=True))
+        return Tensor(trace.input(Spec((), number_dtype(leaf)), weak=True))
     if isinstance(leaf, (Tensor, np.ndarray, np.generic)):
         dtype = as_dtype(leaf.dtype)
         requires_grad = isinstance(leaf, Tensor) and leaf.requires_grad

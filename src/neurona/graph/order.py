@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from neurona.core.node import Node
+from neurona.core.subgraph import topological
 
-
-def topological(outputs: Iterable[Node]) -> list[Node]:
-    """Every node the outputs depend on, each after its inputs."""
-    order: list[Node] = []
-    seen: set[int] = set()
-    stack: list[tuple[Node, bool]] = [(node, False) for node in reversed(list(outputs))]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            stack.extend((x, False) for x in reversed(node.inputs) if id(x) not in seen)
-    return order
+__all__ = ["rewrite", "topological", "with_inputs"]
 
 
 def rewrite(outputs: Sequence[Node], rule: Callable[[Node, tuple[Node, ...]], Node]) -> list[Node]:

@@ -15,7 +15,7 @@ from neurona.graph.order import rewrite, with_inputs
 
 Pass = Callable[[Sequence[Node]], list[Node]]
 
-PASS_THROUGH = frozenset(("identity", "stop_gradient"))
+PASS_THROUGH = frozenset(("identity", "stop_gradient", "attach"))
 """Ops that only matter to differentiation."""
 
 
@@ -59,7 +59,7 @@ def merge_equal(outputs: Sequence[Node]) -> list[Node]:
             return node
         else:
             attrs = json.dumps(node.attrs, sort_keys=True, default=id)
-            key = (node.op.name, tuple(map(id, inputs)), attrs)
+            key = (node.op, tuple(map(id, inputs)), attrs)
         return seen.setdefault(key, node)
 
     return rewrite(outputs, rule)

@@ -1,0 +1,121 @@
+"""A function recorded on its own, to be applied to other inputs: a checkpoint, a loop's body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from neurona.core.apply import apply
+from neurona.core.errors import NeuronaError, TraceError
+from neurona.core.node import Node
+from neurona.core.op import LITERAL
+from neurona.core.tensor import Tensor
+from neurona.core.trace import STATE, recording
+from neurona.core.variable import Variable
+
+
+def topological(ends: Iterable[Node]) -> list[Node]:
+    """Every node that `ends` depend on, each after its inputs."""
+    order: list[Node] = []
+    seen: set[int] = set()
+    stack = [(node, False) for node in reversed(list(ends))]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack.append((node, True))
+            stack += [(x, False) for x in reversed(node.inputs) if id(x) not in seen]
+    return order
+
+
+class Subgraph:
+    """Nodes that only `inputs` (placeholders) lead to; a pattern, whose nodes hold no values."""
+
+    def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> None:
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        given = {id(node) for node in inputs}
+        order = [node for node in topological(outputs) if id(node) not in given]
+        self._literals = [node for node in order if node.op is LITERAL]
+        self.nodes = tuple(node for node in order if node.op is not LITERAL)
+        self._last = self._last_uses()
+
+    def _last_uses(self) -> list[list[int]]:
+        """For each node the ids of the values that nobody needs after it."""
+        needed = {id(node) for node in self.outputs}
+        last: list[list[int]] = []
+        for node in reversed(self.nodes):
+            ended = {id(node), *map(id, node.inputs)} - needed
+            needed |= ended
+            last.append(list(ended))
+        return last[::-1]
+
+    def replay(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """The outputs for these inputs: every op applied again, computed or recorded.
+
+        What was recorded without a derivative gets none here either.
+        """
+        state = STATE
+        values = {id(node): Tensor(node) for node in self._literals}
+        for node, tensor in zip(self.inputs, inputs, strict=True):
+            values[id(node)] = Tensor(tensor._resolve(state.trace))
+        before = state.grad
+        try:
+            for node, ended in zip(self.nodes, self._last, strict=True):
+                state.grad = before and node.requires_grad
+                result = apply(node.op, *[values[id(x)] for x in node.inputs], **node.attrs)
+                result._node.source = node.source
+                values[id(node)] = result
+                for key in ended:
+                    del values[key]
+        finally:
+            state.grad = before
+        return [values[id(node)] for node in self.outputs]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A function's subgraph and how it hangs together with the outside.
+
+    body: its inputs are the arguments and then `captured`, its outputs the results and then the
+        new values of `written` and the scalars that must be true, else `checks` are raised.
+    captured: tensors and Variables from outside that were used.
+    """
+
+    body: Subgraph
+    results: int
+    captured: tuple[Tensor, ...]
+    written: tuple[Variable, ...]
+    checks: tuple[NeuronaError, ...]
+
+
+def record(
+    function: Callable[[list[Tensor]], Sequence[Tensor]], arguments: Sequence[Tensor]
+) -> Recorded:
+    """Record `function`, which maps tensors like `arguments` to its results.
+
+    Raises `TraceError` if it asks for a value or calls `backward()`.
+    """
+    nodes = [argument._resolve(STATE.trace) for argument in arguments]
+    with recording() as trace:
+        places = [
+            trace.input(node.spec, requires_grad=node.requires_grad, weak=node.weak)
+            for node in nodes
+        ]
+        results = [x._resolve(trace) for x in function([Tensor(place) for place in places])]
+        if trace.grads:
+            raise TraceError(
+                "backward() was called in a function that is recorded on its own (checkpoint, "
+                "loops); compute the gradients there with neurona.gradients or neurona.grad"
+            )
+    captured = [*trace.captures.values(), *trace.reads.items()]
+    outputs = [*results, *trace.writes.values(), *(ok for ok, _ in trace.checks)]
+    return Recorded(
+        Subgraph([*places, *(place for _, place in captured)], outputs),
+        len(results),
+        tuple(handle for handle, _ in captured),
+        tuple(trace.writes),
+        tuple(error for _, error in trace.checks),
+    )
