@@ -85,7 +85,9 @@ class Variable(Tensor):
     def assign(self, value: Any) -> None:
         """Replace the value. Raises `ShapeError` or `DTypeError` when shape or dtype differ."""
         tensor = (
-            value if isinstance(value, Tensor) else Tensor(constant(to_array(value, self.dtype)))
+            value
+            if isinstance(value, Tensor)
+            else Tensor(constant(np.array(to_array(value, self.dtype))))
         )
         node = tensor._resolve(STATE.trace)
         if node.shape != self.shape:
@@ -124,6 +126,9 @@ class Variable(Tensor):
     def current_array(self) -> Array:
         """The value's memory for reading at once."""
         return self._buffer.array
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        return Variable(self._buffer.array, self.name, requires_grad=self._requires_grad)
 
     def numpy(self) -> Array:
         """The value as a NumPy array of its own."""

@@ -1,0 +1,120 @@
+"""Checks that several functions make of their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neurona.core import dtypes
+from neurona.core.errors import (
+    ArgumentError,
+    DTypeError,
+    IndexOutOfRangeError,
+    ShapeError,
+    nearest,
+)
+from neurona.core.tensor import Tensor
+from neurona.core.trace import STATE
+from neurona.nn.running import who
+from neurona.ops.operand import cast, operand
+from neurona.ops.reduce import all
+
+
+def choice(function: str, argument: str, given: str, known: Sequence[str]) -> None:
+    """Raise `ArgumentError` unless `given` is one of `known`."""
+    if given not in known:
+        raise ArgumentError(
+            f"{who(function)}: {argument} is one of {', '.join(map(repr, known))}, "
+            f"not {given!r}{nearest(str(given), known)}"
+        )
+
+
+def same_dtype(function: str, x: Tensor, parameter: Tensor, name: str = "weight") -> None:
+    """Raise `DTypeError` unless input and parameter share a dtype."""
+    if x.dtype != parameter.dtype:
+        raise DTypeError(
+            f"{who(function)}: x is {x.dtype}, {name} {parameter.dtype}; "
+            "cast the input with ne.astype or the layer with its astype"
+        )
+
+
+def float_input(function: str, x: Any) -> Tensor:
+    """The input as a tensor. Raises `DTypeError` unless it is floating."""
+    tensor = operand(x)
+    if not dtypes.is_float(tensor.dtype):
+        raise DTypeError(f"{who(function)}: x is {tensor.dtype}; cast it to a float with ne.astype")
+    return tensor
+
+
+def statistics_dtype(x: Tensor) -> Tensor:
+    """x in the dtype in which means and variances are taken: half floats in float32."""
+    return cast(x, dtypes.float32) if x.dtype.itemsize == 2 else x
+
+
+def same_shape(function: str, x: Tensor, target: Any) -> Tensor:
+    """The target in x's shape and dtype; integers and bools are cast.
+
+    Raises `ShapeError` unless the shapes are equal: a loss that broadcasts hides a mistake, since
+    (batch, 1) against (batch,) would compare every output with every target. Raises `DTypeError`
+    for another float dtype.
+    """
+    t = operand(target)
+    if t.shape != x.shape:
+        raise ShapeError(
+            f"{who(function)}: input has shape {x.shape}, target {t.shape}; losses do not "
+            "broadcast, reshape one of them"
+        )
+    if not dtypes.is_float(t.dtype):
+        return cast(t, x.dtype)
+    same_dtype(function, x, t, "target")
+    return t
+
+
+def check_that(function: str, right: Tensor, expected: str, values: Tensor) -> None:
+    """Raise `ArgumentError` where `right` is false, naming the first such place of `values`.
+
+    In a compiled function the check is made when the program runs, before it writes a Variable,
+    and the message names no place.
+    """
+    trace = STATE.trace
+    if trace is not None:
+        trace.check(all(right)._resolve(trace), ArgumentError(f"{who(function)}: {expected}"))
+        return
+    held = right.numpy()
+    if not held.all():
+        place, value = _first(~held, values)
+        raise ArgumentError(f"{who(function)}: {expected}, found {value} at {place or 'the input'}")
+
+
+def check_index(
+    function: str, index: Tensor, count: int, name: str, noun: str, ignored: int | None = None
+) -> None:
+    """Raise `IndexOutOfRangeError` unless the indices lie in 0…count−1 or equal `ignored`.
+
+    In a compiled function the check is made when the program runs, before it writes a Variable.
+    """
+    trace = STATE.trace
+    if trace is not None:
+        right = (index >= 0) & (index < count)
+        if ignored is not None:
+            right = right | (index == ignored)
+        text = f"{who(function)}: {name} is out of range; the {noun} are 0…{count - 1}"
+        trace.check(all(right)._resolve(trace), IndexOutOfRangeError(text))
+        return
+    array = index.numpy()
+    wrong = (array < 0) | (array >= count)
+    if ignored is not None:
+        wrong &= array != ignored
+    if wrong.any():
+        place, value = _first(wrong, index)
+        raise IndexOutOfRangeError(
+            f"{who(function)}: {name}{place} is {value}; the {noun} are 0…{count - 1}"
+        )
+
+
+def _first(wrong: Any, values: Tensor) -> tuple[str, Any]:
+    """The first place where `wrong` holds, as "[2, 0]", and the value there."""
+    place = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
+    return (str(list(place)) if place else ""), values.numpy()[place]
