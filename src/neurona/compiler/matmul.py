@@ -1,6 +1,6 @@
 """The matrix product as a generated micro-kernel.
 
-B is packed into panels of NR columns, [panels][K][NR], padded with zeros. A tile of MR×NR results
+B is packed into panels of NR columns (see `pack`). A tile of MR×NR results
 stays in registers while K runs: each step loads one row of the panel and broadcasts MR elements of
 A, which is read where it lies, whatever its strides. The last rows and columns have tiles of their
 own, all of static size. Chunks are blocks of tile rows (Goto and van de Geijn, "Anatomy of
@@ -12,8 +12,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from neurona.compiler.loops import Kernel, Nest, Param, Store, check
-from neurona.compiler.scalar import INDEX, Builder, Expr
 from neurona.compiler.text import Text, llvm_type
 from neurona.core.dtypes import DType
 from neurona.core.op import Shape
@@ -93,42 +91,6 @@ class Matmul:
 
 def lanes_for(dtype: DType, float32_lanes: int) -> int:
     return float32_lanes * 4 // dtype.itemsize
-
-
-def pack_kernel(mm: Matmul, b_size: int) -> Kernel:
-    """B, a buffer of `b_size` elements, into panels."""
-    k = Builder()
-    step, lane = k.variable("step"), k.variable("lane")
-    source, which = k.constant(mm.b_offset, INDEX), k.constant(0, INDEX)
-    rows = [(f"r{i}", extent) for i, extent in enumerate(mm.b_batch)]
-    for (name, extent), stride in zip(rows, mm.b_strides, strict=False):
-        source = source + k.variable(name) * stride
-        which = which * extent + k.variable(name)
-    row_stride, column_stride = mm.b_strides[-2:]
-
-    def read(column: Expr) -> Expr:
-        return k.load("b0", source + step * row_stride + column * column_stride, mm.dtype)
-
-    def write(panel: Expr, column: Expr, value: Expr) -> Store:
-        offset = ((which * mm.panels + panel) * mm.k + step) * mm.nr + column
-        return Store("b1", offset, value)
-
-    full, rest = divmod(mm.n, mm.nr)
-    panel, last = k.variable("panel"), k.constant(full, INDEX)
-    body: list[Nest] = []
-    if full:
-        store = write(panel, lane, read(panel * mm.nr + lane))
-        body.append(Nest((("panel", full), ("step", mm.k), ("lane", mm.nr)), (store,)))
-    if rest:
-        store = write(last, lane, read(lane + full * mm.nr))
-        body.append(Nest((("step", mm.k), ("lane", rest)), (store,)))
-        padding = write(last, lane + rest, k.constant(0, mm.dtype))
-        body.append(Nest((("step", mm.k), ("lane", mm.nr - rest)), (padding,)))
-    params = (
-        Param("b0", mm.dtype, b_size, "read"),
-        Param("b1", mm.dtype, mm.packed_size, "write"),
-    )
-    return check(Kernel("kernel", params, 1, tuple(rows), tuple(body)))
 
 
 class MatmulEmitter(Text):

@@ -11,7 +11,8 @@ from neurona.compiler.emit import emit
 from neurona.compiler.fusion import Fusion
 from neurona.compiler.kernels import KernelBuilder, LoopTask, Storage, storage_of
 from neurona.compiler.loops import Kernel
-from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for, pack_kernel
+from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for
+from neurona.compiler.pack import PackEmitter
 from neurona.compiler.views import Layout, aligned, is_view, layout
 from neurona.core.lowering import Contraction, Indexed
 from neurona.core.node import Node
@@ -22,8 +23,8 @@ from neurona.core.op import LITERAL
 class Task:
     """One step. `roles` says what it does with each buffer: read, write, update, scratch.
 
-    A native task has `kernel` (loop IR) or `matmul`; a task with neither evaluates its node in
-    Python.
+    A native task has `kernel` (loop IR), `matmul` (a product) or `pack` (its right operand's
+    packing); a task with none of them evaluates its node in Python.
     """
 
     buffers: tuple[Storage, ...]
@@ -32,17 +33,20 @@ class Task:
     chunks: int = 1
     kernel: Kernel | None = None
     matmul: Matmul | None = None
+    pack: Matmul | None = None
     flops: int = 0
 
     @property
     def native(self) -> bool:
-        return self.kernel is not None or self.matmul is not None
+        return any(part is not None for part in (self.kernel, self.matmul, self.pack))
 
     @functools.cached_property
     def text(self) -> str:
         """LLVM IR of a native task."""
         if self.matmul is not None:
             return MatmulEmitter(self.matmul).run()
+        if self.pack is not None:
+            return PackEmitter(self.pack).run()
         if self.kernel is None:
             raise TypeError("a Python task has no LLVM IR")
         return emit(self.kernel, native.host().lanes)
@@ -136,8 +140,8 @@ def _matmul_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
     )
     right_storage = storage_of(right.base)
     packed = Storage(node, "packed", matmul.packed_size, node.dtype)
-    kernel = pack_kernel(matmul, right_storage.size)
-    pack = Task((right_storage, packed), ("read", "write"), (node,), 1, kernel)
+    panels = math.prod(matmul.b_batch) * matmul.panels
+    pack = Task((right_storage, packed), ("read", "write"), (node,), panels, pack=matmul)
     product = Task(
         (storage_of(left.base), packed, storage_of(node)),
         ("read", "read", "write"),
