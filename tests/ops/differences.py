@@ -23,8 +23,9 @@ def directional(function: Callable[..., Array], at: Sequence[Array], along: Sequ
     """
     total: Any = 0.0
     for i, weight in enumerate(WEIGHTS, 1):
-        ahead = function(*[x + i * STEP * v for x, v in zip(at, along, strict=True)])
-        back = function(*[x - i * STEP * v for x, v in zip(at, along, strict=True)])
+        moves = [np.asarray(i * STEP * v) for v in along]
+        ahead = function(*[np.asarray(x + d) for x, d in zip(at, moves, strict=True)])
+        back = function(*[np.asarray(x - d) for x, d in zip(at, moves, strict=True)])
         total = total + weight * (ahead - back)
     return total / STEP
 

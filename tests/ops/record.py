@@ -122,6 +122,17 @@ class OpRecord:
             return sample.inputs[0].dtype
         return self.result if isinstance(self.result, np.dtype) else self.result(sample)
 
+    def scales(self, sample: Sample) -> tuple[Any, ...]:
+        """The scale of each result's tolerance; one None where none is needed."""
+        kinds = as_tuple(self.result_dtype(sample))
+        if self.scale is None or not any(dtypes.is_float(kind) for kind in kinds):
+            return (None,)
+        return as_tuple(self.scale(*sample.inputs, **sample.attrs))
+
+
+def as_tuple(results: Any) -> tuple[Any, ...]:
+    return tuple(results) if isinstance(results, (tuple, list)) else (results,)
+
 
 def call(op: Op, *tensors: Tensor, **attrs: Any) -> tuple[Tensor, ...]:
     """The results of applying `op`, one or several."""

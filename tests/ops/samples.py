@@ -69,7 +69,7 @@ ordinary = numbers(-4, 4)
 def strided(x: Array) -> Array:
     """The same values in memory that is neither contiguous nor in order."""
     if x.ndim == 0:
-        return np.stack([x, x])[1]
+        return np.stack([x, x])[1, ...]
     wide = np.repeat(x, 2, axis=-1)[..., ::2]
     return np.asfortranarray(np.flip(wide, 0))[::-1] if x.shape[0] > 1 else wide
 

@@ -10,7 +10,7 @@ import pytest
 from neurona.autodiff.reverse import gradients
 from neurona.core import dtypes
 from tests.ops.closeness import assert_close
-from tests.ops.record import OpRecord, call, tensor
+from tests.ops.record import OpRecord, as_tuple, call, tensor
 from tests.ops.records import RECORDS
 from tests.ops.test_op_gradients import by_name, gradient_samples, near
 
@@ -25,10 +25,6 @@ def there(x: np.ndarray, *, requires_grad: bool = False) -> Any:
     return torch.from_numpy(np.array(x, order="C")).requires_grad_(requires_grad)
 
 
-def as_tuple(results: Any) -> tuple[Any, ...]:
-    return tuple(results) if isinstance(results, (tuple, list)) else (results,)
-
-
 @pytest.mark.parametrize("record", by_name(RECORDS_THERE))
 def test_values(record: OpRecord, rng: np.random.Generator) -> None:
     for dtype in KINDS:
@@ -37,7 +33,7 @@ def test_values(record: OpRecord, rng: np.random.Generator) -> None:
         for sample in record.samples(rng, dtype):
             results = call(record.op, *map(tensor, sample.inputs), **sample.attrs)
             theirs = as_tuple(record.torch(torch, *map(there, sample.inputs), **sample.attrs))
-            scale = as_tuple(record.scale(*sample.inputs, **sample.attrs) if record.scale else None)
+            scale = record.scales(sample)
             for i, (result, other) in enumerate(zip(results, theirs, strict=True)):
                 # Both are within `ulps` of the truth.
                 assert_close(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from neurona.autodiff.marks import stop_gradient, tie, token
 from neurona.autodiff.reverse import gradients
 from neurona.core import dtypes
 from neurona.core.apply import apply_many
 from neurona.core.op import Op, Spec, registry
 from neurona.core.tensor import Tensor
+from neurona.ops.compare import equal
 from tests.ops.closeness import as_result, assert_close, assert_identical
-from tests.ops.record import OpRecord, Sample, Special, call, tensor
+from tests.ops.record import OpRecord, Sample, Special, as_tuple, call, tensor
 from tests.ops.records import RECORDS
 
 CASES = [
@@ -25,12 +27,8 @@ def by_name(records: list[OpRecord]) -> list[pytest.param]:
     return [pytest.param(record, id=record.name) for record in records]
 
 
-def as_tuple(results: object) -> tuple[object, ...]:
-    return results if isinstance(results, tuple) else (results,)
-
-
 def test_every_op_has_a_record() -> None:
-    named = set(RECORDS) | {"take_result"}  # has a test of its own below
+    named = set(RECORDS) | {"take_result", "attach"}  # these have tests of their own below
     assert set(registry()) == named, "write a record in tests/ops/records"
 
 
@@ -39,7 +37,7 @@ def check(record: OpRecord, sample: Sample) -> None:
     before = [x.copy() for x in sample.inputs]
     results = call(record.op, *map(tensor, sample.inputs), **sample.attrs)
     expected = as_tuple(record.reference(*sample.inputs, **sample.attrs))
-    scales = as_tuple(record.scale(*sample.inputs, **sample.attrs) if record.scale else None)
+    scales = record.scales(sample)
     kinds = as_tuple(record.result_dtype(sample))
     for i, (result, wanted) in enumerate(zip(results, expected, strict=True)):
         kind = kinds[i % len(kinds)]
@@ -115,3 +113,16 @@ def test_results_of_an_op_that_has_several() -> None:
     assert second.tolist() == [18, -36]
     (only,) = gradients(triple, [x], np.ones(2))
     assert only.tolist() == [3, 3]
+
+
+def test_results_tied_to_a_derivative_of_their_own() -> None:
+    """`attach` leaves the value; the cotangents of all results meet in the token's vjp."""
+    rule = token("ten_and_hundred", lambda g, out, x: (g[0] * 10 + g[1] * 100,))
+    x = tensor(np.array([1.0, -2.0]), requires_grad=True)
+    first, second, count = tie(
+        [stop_gradient(x * 2), stop_gradient(x * 3), stop_gradient(equal(x, 1))], rule, x
+    )
+    assert (first.tolist(), second.tolist(), count.tolist()) == ([2, -4], [3, -6], [True, False])
+    assert not count.requires_grad
+    (found,) = gradients([first, second], [x], [np.ones(2), np.array([0.0, 1.0])])
+    assert found.tolist() == [10, 110]

@@ -14,7 +14,7 @@ from neurona.core.errors import DTypeError, ShapeError
 from neurona.ops import broadcast, matmul, operand
 from tests.ops.elementwise import anything, inf, nan
 from tests.ops.record import ALL, FLOATS, Array, Failure, OpRecord, Sample, Special
-from tests.ops.samples import Rng, exact, strided
+from tests.ops.samples import Draw, Rng, exact, strided
 
 Shape = tuple[int, ...]
 
@@ -30,14 +30,14 @@ def moved(shape: Shape, source: Callable[[Shape], Shape | None], x: Array, fill:
 
 
 def moves(
-    *cases: tuple[Shape, dict[str, Any]],
+    *cases: tuple[Shape, dict[str, Any]], draw: Draw = anything
 ) -> Callable[[Rng, DType], list[Sample]]:
     """A sampler for ops of one input: shape and attributes of each call, plain and strided."""
 
     def sample(rng: Rng, dtype: DType) -> list[Sample]:
         samples = []
         for shape, attrs in cases:
-            x = anything(rng, shape, dtype)
+            x = draw(rng, shape, dtype)
             samples += [Sample((x,), attrs), Sample((strided(x),), attrs)]
         return samples
 
