@@ -1,0 +1,188 @@
+"""Slices whose start is only known when the program runs (key–value caches, windows).
+
+A start counts from 0, a negative one from the end. A slice that would leave the tensor is an
+`IndexOutOfRangeError`; it is never moved to fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from neurona.core import dtypes
+from neurona.core.apply import apply
+from neurona.core.errors import DTypeError, IndexOutOfRangeError, ShapeError
+from neurona.core.lowering import Indexed
+from neurona.core.node import Node
+from neurona.core.op import Array, Op, Shape, Spec, register
+from neurona.core.tensor import Tensor
+from neurona.core.trace import STATE
+from neurona.ops.arithmetic import add
+from neurona.ops.compare import greater_equal, less, less_equal, logical_and, where
+from neurona.ops.create import zeros_like
+from neurona.ops.index import getitem
+from neurona.ops.operand import as_shape, cast, operand, operands, require_same_dtype
+
+
+def _check(who: str, shape: Shape, starts: Sequence[Node], size: Shape) -> None:
+    if len(starts) != len(shape) or len(size) != len(shape):
+        raise ShapeError(
+            f"{who}: {len(starts)} starts and {len(size)} sizes for shape {shape}; one each an axis"
+        )
+    for start in starts:
+        if not dtypes.is_integer(start.dtype) or start.shape:
+            raise DTypeError(
+                f"{who}: a start is a 0-d integer, not {start.dtype} of shape {start.shape}"
+            )
+    if any(n > extent for n, extent in zip(size, shape, strict=True)):
+        raise ShapeError(f"{who}: a slice of shape {size} is larger than shape {shape}")
+
+
+def _resolved(who: str, shape: Shape, starts: Sequence[Array], size: Shape) -> list[slice]:
+    """The slices counted from the front. Raises `IndexOutOfRangeError`."""
+    result = []
+    for axis, (extent, start, n) in enumerate(zip(shape, starts, size, strict=True)):
+        given = int(start)
+        first = given + extent if given < 0 else given
+        if first < 0 or first + n > extent:
+            raise IndexOutOfRangeError(
+                f"{who}: {n} elements from {given} leave axis {axis} of shape {shape}; the start "
+                f"must be at most {extent - n} ({-n} counted from the end)"
+            )
+        result.append(slice(first, first + n))
+    return result
+
+
+def _first(k: Any, start: Any, extent: int) -> Any:
+    i = k.cast(start[()], dtypes.int64)
+    return i if start.dtype in dtypes.UNSIGNED else k.where(i < 0, i + extent, i)
+
+
+def _infer_slice(x: Node, *starts: Node, size: Shape) -> Spec:
+    _check("dynamic_slice", x.shape, starts, size)
+    return Spec(tuple(size), x.dtype)
+
+
+def _slice_vjp(
+    g: Tensor, out: Tensor, x: Tensor, *starts: Tensor, size: Shape
+) -> tuple[Tensor | None, ...]:
+    put = apply(DYNAMIC_UPDATE_SLICE, zeros_like(x), g, *starts)
+    return (put, *[None] * len(starts))
+
+
+def _slice_at(k: Any, index: tuple[Any, ...], x: Any, *starts: Any, size: Shape) -> Any:
+    places = zip(index, starts, x.shape, strict=True)
+    return x[tuple(_first(k, start, extent) + i for i, start, extent in places)]
+
+
+DYNAMIC_SLICE: Op = register(
+    Op(
+        "dynamic_slice",
+        _infer_slice,
+        lambda x, *starts, size: x[tuple(_resolved("dynamic_slice", x.shape, starts, size))],
+        _slice_vjp,
+        Indexed(_slice_at),
+    )
+)
+"""`size` elements of x from the place that one 0-d integer an axis names."""
+
+
+def _infer_update(base: Node, update: Node, *starts: Node) -> Spec:
+    require_same_dtype("dynamic_update_slice", base, update)
+    _check("dynamic_update_slice", base.shape, starts, update.shape)
+    return base.spec
+
+
+def _update(base: Array, update: Array, *starts: Array) -> Array:
+    places = _resolved("dynamic_update_slice", base.shape, starts, update.shape)
+    result = base.copy()
+    result[tuple(places)] = update
+    return result
+
+
+def _update_vjp(
+    g: Tensor, out: Tensor, base: Tensor, update: Tensor, *starts: Tensor
+) -> tuple[Tensor | None, ...]:
+    kept = got = None
+    if base.requires_grad:
+        kept = apply(DYNAMIC_UPDATE_SLICE, g, zeros_like(update), *starts)
+    if update.requires_grad:
+        got = apply(DYNAMIC_SLICE, g, *starts, size=update.shape)
+    return (kept, got, *[None] * len(starts))
+
+
+def _update_at(k: Any, index: tuple[Any, ...], base: Any, update: Any, *starts: Any) -> Any:
+    element = base[index]
+    if 0 in update.shape:
+        return element
+    inside: Any = None
+    read = []
+    for i, start, extent, n in zip(index, starts, base.shape, update.shape, strict=True):
+        place = i - _first(k, start, extent)
+        test = (place >= 0) & (place < n)
+        inside = test if inside is None else inside & test
+        read.append(k.minimum(k.maximum(place, 0), n - 1))
+    new = update[tuple(read)]
+    return new if inside is None else k.where(inside, new, element)
+
+
+DYNAMIC_UPDATE_SLICE: Op = register(
+    Op("dynamic_update_slice", _infer_update, _update, _update_vjp, Indexed(_update_at))
+)
+"""Base with the update in place of the slice that `dynamic_slice` would read."""
+
+
+def _starts(who: str, starts: Any) -> list[Tensor]:
+    """One 0-d integer tensor an axis, from a sequence of numbers and tensors or a 1-d tensor."""
+    if isinstance(starts, Sequence):
+        return [operand(start) for start in starts]
+    given = operand(starts)
+    if given.ndim != 1:
+        raise ShapeError(f"{who}: starts has shape {given.shape}; one number an axis is needed")
+    return [getitem(given, i) for i in range(given.shape[0])]
+
+
+def dynamic_slice(x: Any, starts: Any, sizes: Sequence[int], /) -> Tensor:
+    """The block of shape `sizes` of `x` that begins at `starts`.
+
+    starts: one integer an axis, numbers or 0-d tensors, or one 1-d tensor.
+    Raises `IndexOutOfRangeError` if the block leaves `x`; `ShapeError` if it is larger than `x`.
+
+    >>> dynamic_slice([1, 2, 3, 4], [operand(2)], (2,))
+    Tensor([3, 4], dtype=int64)
+    """
+    tensor = operand(x)
+    places = _starts("dynamic_slice", starts)
+    return apply(DYNAMIC_SLICE, tensor, *places, size=as_shape(sizes, "dynamic_slice"))
+
+
+def dynamic_update_slice(x: Any, update: Any, starts: Any, /) -> Tensor:
+    """`x` with the block that begins at `starts` replaced by `update`; `x` itself stays as it is.
+
+    update: of x's dtype and number of axes. starts: see `dynamic_slice`.
+    Raises `IndexOutOfRangeError` if the block leaves `x`; `ShapeError` if it is larger than `x`.
+
+    >>> dynamic_update_slice([1, 2, 3, 4], [0, 0], [1])
+    Tensor([1, 0, 0, 4], dtype=int64)
+    """
+    base, new = operands(x, update)
+    places = _starts("dynamic_update_slice", starts)
+    result = apply(DYNAMIC_UPDATE_SLICE, base, new, *places)
+    _require_inside(base.shape, new.shape, places)
+    return result
+
+
+def _require_inside(shape: Shape, size: Shape, starts: Sequence[Tensor]) -> None:
+    """Have a recorded program check the starts: writing outside reads nothing out of range."""
+    trace = STATE.trace
+    if trace is None:
+        return
+    for axis, (start, extent, n) in enumerate(zip(starts, shape, size, strict=True)):
+        place = cast(start, dtypes.int64)
+        first = where(less(place, 0), add(place, extent), place)
+        inside = logical_and(greater_equal(first, 0), less_equal(first, extent - n))
+        error = IndexOutOfRangeError(
+            f"dynamic_update_slice: {n} elements leave axis {axis} of shape {shape}; the start "
+            f"must be at most {extent - n}"
+        )
+        trace.check(inside._resolve(trace), error)
