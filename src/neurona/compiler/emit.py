@@ -126,6 +126,10 @@ class Emitter(Text):
         loops: tuple[tuple[str, int | Expr], ...],
         slots: dict[str, str],
     ) -> None:
+        if not loops:  # of a scalar
+            with self.scope():
+                self.work(nest, slots)
+            return
         name, extent = loops[0]
         stop = str(extent) if isinstance(extent, int) else self.scalar(extent).text
         if len(loops) > 1:
@@ -162,13 +166,17 @@ class Emitter(Text):
         """One vector of the innermost loop, from iteration `base` on."""
         self.vector_variable, self.mask = name, mask
         self.base_scope = {name: Value(base, INDEX, False)}
+        self.work(nest, slots)
+        self.vector_variable, self.mask = None, None
+
+    def work(self, nest: Nest, slots: dict[str, str]) -> None:
+        """What is inside the loops: all reads, then the folds and stores."""
         for value in [s.value for s in nest.stores] + [f.value for f in nest.folds]:
             self.value(value)
         for fold in nest.folds:
             self.fold(fold, slots[fold.name])
         for store in nest.stores:
             self.store(store)
-        self.vector_variable, self.mask = None, None
 
     # --- folds ---
 

@@ -165,6 +165,8 @@ def _check_statement(kernel: Kernel, statement: Statement, known: dict[str, int 
         inside[name] = extent if isinstance(extent, int) else None
     for store in statement.stores:
         _check_store(kernel, store, inside)
+    if statement.folds and not statement.loops:
+        raise KernelError(f"kernel {kernel.name}: a fold outside of any loop")
     for fold in statement.folds:
         _check_expr(kernel, fold.value, inside)
         _check_expr(kernel, fold.start, {})
