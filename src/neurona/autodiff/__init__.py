@@ -1,5 +1,6 @@
 """Differentiation: the reverse walk, derivatives of functions, recomputation, users' operations."""
 
+from neurona.autodiff.check import GradientReport, check_gradients
 from neurona.autodiff.checkpoint import checkpoint
 from neurona.autodiff.function import Function, numpy_function
 from neurona.autodiff.functional import grad, jvp, value_and_grad, vjp
@@ -9,6 +10,8 @@ from neurona.autodiff.reverse import gradients
 
 __all__ = [
     "Function",
+    "GradientReport",
+    "check_gradients",
     "checkpoint",
     "grad",
     "gradients",

@@ -14,6 +14,7 @@ from neurona.core.op import FREED, Spec
 from neurona.core.slots import provide
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, set_grad_enabled
+from neurona.ops.arithmetic import add
 from neurona.ops.broadcast import broadcast_to
 from neurona.ops.operand import literal
 
@@ -66,7 +67,7 @@ def accumulate(total: Cotangent, more: Cotangent) -> Cotangent:
         return total
     if isinstance(total, dict):
         return {i: accumulate(total.get(i), more.get(i)) for i in total | more}
-    return total + more
+    return add(total, more)
 
 
 def propagate(

@@ -98,3 +98,19 @@ def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
     """`tree` with `function` applied to each leaf."""
     leaves, structure = flatten(tree)
     return unflatten(structure, [function(leaf) for leaf in leaves])
+
+
+def paths(structure: Structure) -> list[str]:
+    """How one gets to each leaf, as Python would write it.
+
+    >>> paths(flatten([0, {"w": (0, 0)}])[1])
+    ['[0]', "[1]['w'][0]", "[1]['w'][1]"]
+    """
+    if structure.kind is None:
+        return [""]
+    keys: Iterable[Any] = structure.keys or range(len(structure.children))
+    return [
+        f"[{key!r}]{rest}"
+        for key, child in zip(keys, structure.children, strict=True)
+        for rest in paths(child)
+    ]
