@@ -18,6 +18,14 @@ class ShapeError(NeuronaError, ValueError):
     """Shapes do not fit each other or the operation."""
 
 
+class AxisError(ShapeError, IndexError):
+    """An axis is named that the tensor does not have, or one is named twice."""
+
+
+class ExchangeError(NeuronaError, BufferError):
+    """A value cannot be handed to or taken from another array library."""
+
+
 class DTypeError(NeuronaError, TypeError):
     """A data type does not fit the operation or the other operands."""
 
@@ -44,6 +52,10 @@ class TraceError(NeuronaError):
 
 class NonFiniteError(NeuronaError, ArithmeticError):
     """A NaN or an infinity appeared in a run; nothing was written."""
+
+
+class GradientError(NeuronaError, ArithmeticError):
+    """A derivative is not the one that finite differences or its own transpose show."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from neurona.ops.compare import (
     where,
 )
 from neurona.ops.elementwise import elementwise
-from neurona.ops.operand import cast, floats, operand, operands
+from neurona.ops.operand import cast, floats, operand, operands, renew
 
 
 def _numbers(who: str, *values: Any) -> list[Tensor]:
@@ -95,7 +95,7 @@ def negative(x: Any, /) -> Tensor:
 @provide
 def positive(x: Any, /) -> Tensor:
     """x itself."""
-    return _numbers("positive", x)[0]
+    return renew(_numbers("positive", x)[0])
 
 
 @provide
@@ -130,7 +130,7 @@ def reciprocal(x: Any, /) -> Tensor:
 
 def _rounding(who: str, op: Any, x: Any) -> Tensor:
     (tensor,) = _numbers(who, x)
-    return apply(op, tensor) if dtypes.is_float(tensor.dtype) else tensor
+    return apply(op, tensor) if dtypes.is_float(tensor.dtype) else renew(tensor)
 
 
 @provide
@@ -263,4 +263,4 @@ def clip(x: Any, /, min: Any = None, max: Any = None) -> Tensor:
         if bound is not None:
             limit = cast(bound, tensor.dtype) if isinstance(bound, Tensor) else bound
             tensor = where(beyond(tensor, limit) | isnan(limit), limit, tensor)
-    return tensor
+    return renew(tensor)

@@ -15,7 +15,15 @@ from neurona.core.node import Node
 from neurona.core.op import Op, Shape, Spec, register
 from neurona.core.slots import provide
 from neurona.core.tensor import Tensor
-from neurona.ops.operand import Axis, as_shape, broadcast_shapes, cast, normalize_axes, operand
+from neurona.ops.operand import (
+    Axis,
+    as_shape,
+    broadcast_shapes,
+    cast,
+    normalize_axes,
+    operand,
+    renew,
+)
 
 
 def reduced_shape(shape: Shape, axis: tuple[int, ...], keepdims: bool) -> Shape:
@@ -59,7 +67,7 @@ def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Tensor:
         raise ShapeError(
             f"reshape: shape {tensor.shape} has {tensor.size} elements and does not fit {given}"
         )
-    return tensor if wanted == tensor.shape else apply(RESHAPE, tensor, shape=wanted)
+    return renew(tensor) if wanted == tensor.shape else apply(RESHAPE, tensor, shape=wanted)
 
 
 # --- broadcast ---
@@ -86,7 +94,7 @@ def broadcast_to(x: Any, /, shape: Any) -> Tensor:
     """`x` repeated along new and size-1 axes to `shape`. Raises `ShapeError` if it does not fit."""
     tensor, wanted = operand(x), as_shape(shape, "broadcast_to")
     if tensor.shape == wanted:
-        return tensor
+        return renew(tensor)
     if broadcast_shapes("broadcast_to", tensor.shape, wanted) != wanted:
         raise ShapeError(f"broadcast_to: shape {tensor.shape} does not broadcast to {wanted}")
     return apply(BROADCAST_TO, tensor, shape=wanted)
@@ -130,14 +138,14 @@ def accumulator(dtype: dtypes.DType) -> dtypes.DType:
 def sum(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """The sum over `axis` (all axes by default). Small integers and bools are summed in 64 bits.
 
-    >>> sum(Tensor.__new__(Tensor) if False else operand([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     Tensor([4., 6.], dtype=float32)
     """
     tensor = operand(x)
     wanted = accumulator(tensor.dtype) if dtype is None else dtypes.as_dtype(dtype)
     axes = normalize_axes(axis, tensor.ndim, "sum")
     if not axes:
-        return cast(tensor, wanted)
+        return renew(cast(tensor, wanted))
     return apply(SUM, cast(tensor, wanted), axis=axes, keepdims=keepdims)
 
 

@@ -14,11 +14,12 @@ from neurona.core import dtypes
 from neurona.core.apply import apply
 from neurona.core.buffer import Buffer
 from neurona.core.dtypes import DType
-from neurona.core.errors import DTypeError, ShapeError
+from neurona.core.errors import AxisError, DTypeError, ShapeError
 from neurona.core.lowering import Elementwise
 from neurona.core.node import Node, constant
 from neurona.core.op import LITERAL, Op, Shape, Spec, register
 from neurona.core.tensor import Tensor, to_array
+from neurona.core.trace import STATE
 
 Number = bool | int | float
 Axis = int | Sequence[int] | None
@@ -38,6 +39,14 @@ def literal(value: Number, dtype: DType, *, weak: bool = False) -> Tensor:
     """A number written in the code as a 0-d tensor. Raises `OverflowError` if it does not fit."""
     sign = math.copysign(1.0, value) if value == 0 else 0.0
     return Tensor(_literal(value, sign, dtype, weak))
+
+
+def renew(x: Tensor) -> Tensor:
+    """A handle of its own on the value of `x`, so that rebinding or assigning one leaves the other.
+
+    Functions that have nothing to do hand on their argument this way.
+    """
+    return Tensor(x._resolve(STATE.trace))
 
 
 def operand(value: Any) -> Tensor:
@@ -115,23 +124,24 @@ def cast(x: Tensor, dtype: DType) -> Tensor:
 
 
 def normalize_axis(axis: SupportsIndex, ndim: int, who: str) -> int:
-    """The axis counted from the front. Raises `ShapeError` out of range."""
+    """The axis counted from the front. Raises `AxisError` out of range."""
     index = operator.index(axis)
     if not -ndim <= index < ndim:
-        raise ShapeError(
-            f"{who}: axis {index} is out of range for {ndim} axes ({-ndim}…{ndim - 1})"
-        )
+        known = f" ({-ndim}…{ndim - 1})" if ndim else ""
+        raise AxisError(f"{who}: axis {index} is out of range for {ndim} axes{known}")
     return index % ndim if ndim else 0
 
 
 def normalize_axes(axis: Axis, ndim: int, who: str) -> tuple[int, ...]:
-    """The axes counted from the front, sorted; None means all. Raises `ShapeError` on repeats."""
+    """The axes counted from the front, sorted; None means all. Raises `AxisError` out of range
+    and on repeats.
+    """
     if axis is None:
         return tuple(range(ndim))
     given = tuple(axis) if isinstance(axis, Sequence) else (axis,)
     axes = tuple(sorted(normalize_axis(a, ndim, who) for a in given))
     if len(set(axes)) != len(axes):
-        raise ShapeError(f"{who}: axis {given} names an axis twice")
+        raise AxisError(f"{who}: axis {given} names an axis twice")
     return axes
 
 

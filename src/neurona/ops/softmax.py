@@ -1,0 +1,90 @@
+"""Softmax, its logarithm, and one-hot codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neurona.core import dtypes
+from neurona.core.errors import ArgumentError, DTypeError, IndexOutOfRangeError
+from neurona.core.slots import operators, provide
+from neurona.core.tensor import Tensor
+from neurona.core.trace import STATE
+from neurona.ops.broadcast import reshape, sum
+from neurona.ops.compare import equal, greater_equal, less
+from neurona.ops.create import arange
+from neurona.ops.operand import Axis, as_float, cast, normalize_axis, operand
+from neurona.ops.reduce import all, max
+from neurona.ops.shape import expand_dims
+from neurona.ops.transcendental import exp, log
+
+
+def _shifted(x: Any, axis: Axis) -> Tensor:
+    """x less its maximum: the same softmax, and no overflow."""
+    tensor = as_float(x)
+    top: Tensor = operators.stop_gradient(max(tensor, axis=axis, keepdims=True))
+    return tensor - top
+
+
+@provide
+def softmax(x: Any, /, *, axis: Axis = -1) -> Tensor:
+    """e^{x_i}/Σ_j e^{x_j} along `axis`: positive numbers with the sum 1.
+
+    −∞ gives 0; all −∞, or an ∞, gives NaN. axis: one or several, None for all.
+
+    >>> softmax([0.0, 0.0])
+    Tensor([0.5, 0.5], dtype=float32)
+    """
+    powers = exp(_shifted(x, axis))
+    return powers / sum(powers, axis=axis, keepdims=True)
+
+
+@provide
+def log_softmax(x: Any, /, *, axis: Axis = -1) -> Tensor:
+    """x_i − log Σ_j e^{x_j} along `axis`: the logarithm of `softmax`, exact where that is tiny."""
+    shifted = _shifted(x, axis)
+    return shifted - log(sum(exp(shifted), axis=axis, keepdims=True))
+
+
+def one_hot(indices: Any, depth: int, /, *, axis: int = -1, dtype: Any = None) -> Tensor:
+    """1 at each index along a new axis of extent `depth`, else 0.
+
+    indices: integers in [0, depth). axis: where the new axis stands in the result.
+    dtype: default float32.
+    Raises `IndexOutOfRangeError` with value and position; in a compiled function the call raises
+    before any Variable is written.
+
+    >>> one_hot([2, 0], 3)
+    Tensor([[0., 0., 1.],
+            [1., 0., 0.]], dtype=float32)
+    """
+    tensor = operand(indices)
+    if not dtypes.is_integer(tensor.dtype):
+        raise DTypeError(f"one_hot: indices are integers, not {tensor.dtype}")
+    if depth < 0:
+        raise ArgumentError(f"one_hot: depth must not be negative, found {depth}")
+    tensor = cast(tensor, dtypes.int64)
+    _check_range(tensor, depth)
+    place = normalize_axis(axis, tensor.ndim + 1, "one_hot")
+    classes = reshape(
+        arange(depth), tuple(depth if i == place else 1 for i in range(tensor.ndim + 1))
+    )
+    wanted = dtypes.DEFAULT_FLOAT if dtype is None else dtypes.as_dtype(dtype)
+    return cast(equal(expand_dims(tensor, axis=place), classes), wanted)
+
+
+def _check_range(indices: Tensor, depth: int) -> None:
+    trace = STATE.trace
+    if trace is not None:
+        right = all(greater_equal(indices, 0) & less(indices, depth))
+        error = IndexOutOfRangeError(f"one_hot: an index is outside 0…{depth - 1}")
+        trace.check(right._resolve(trace), error)
+        return
+    values = indices.numpy()
+    wrong = (values < 0) | (values >= depth)
+    if wrong.any():
+        position = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise IndexOutOfRangeError(
+            f"one_hot: index {values[position]} at position {position} is outside 0…{depth - 1}"
+        )
