@@ -4,6 +4,21 @@ The names here are those of the Python array API standard 2024.12, plus Variable
 and compilation. Layers are in `neurona.nn`, optimisers in `neurona.optim`.
 """
 
+from neurona.autodiff import (
+    Function,
+    check_gradients,
+    checkpoint,
+    grad,
+    gradients,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    numpy_function,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
 from neurona.core.dtypes import (
     bfloat16,
     float16,
