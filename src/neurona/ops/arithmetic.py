@@ -11,6 +11,7 @@ from neurona.core.apply import apply
 from neurona.core.errors import DTypeError
 from neurona.core.slots import operators, provide
 from neurona.core.tensor import Tensor
+from neurona.ops.broadcast import broadcast_to
 from neurona.ops.compare import (
     equal,
     greater,
@@ -22,7 +23,7 @@ from neurona.ops.compare import (
     where,
 )
 from neurona.ops.elementwise import elementwise
-from neurona.ops.operand import cast, floats, operand, operands, renew
+from neurona.ops.operand import cast, floats, literal, operand, operands, renew
 
 
 def _numbers(who: str, *values: Any) -> list[Tensor]:
@@ -96,6 +97,22 @@ def negative(x: Any, /) -> Tensor:
 def positive(x: Any, /) -> Tensor:
     """x itself."""
     return renew(_numbers("positive", x)[0])
+
+
+def conj(x: Any, /) -> Tensor:
+    """x itself: there are no complex numbers here."""
+    return renew(_numbers("conj", x)[0])
+
+
+def real(x: Any, /) -> Tensor:
+    """x itself: there are no complex numbers here."""
+    return renew(_numbers("real", x)[0])
+
+
+def imag(x: Any, /) -> Tensor:
+    """0 everywhere: there are no complex numbers here."""
+    tensor = _numbers("imag", x)[0]
+    return broadcast_to(literal(0, tensor.dtype), tensor.shape)
 
 
 @provide
