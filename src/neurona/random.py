@@ -121,14 +121,19 @@ def uniform(
         unit = _unit(extents, kind, generator)
         if low == 0 and high == 1:
             return unit
-        # Rounding may reach `high`, which does not belong to the interval.
         below = np.nextafter(np.asarray(high, kind), np.asarray(low, kind))
-        result = unit * literal(high - low, kind) + literal(low, kind)
-        return minimum(result, literal(below.item(), kind))
+        limit = literal(below.item(), kind)
+        return _within(unit, literal(low, kind), literal(high - low, kind), limit)
     least, most = _parameter(low, kind), _parameter(high, kind)
     _fits("uniform", extents, least, most)
     unit = _unit(extents, kind, generator)
-    return minimum(unit * (most - least) + least, nextafter(most, least))
+    return _within(unit, least, most - least, nextafter(most, least))
+
+
+def _within(unit: Tensor, low: Tensor, width: Tensor, limit: Tensor) -> Tensor:
+    # The inner minimum changes nothing, but without it compiled code would round product and sum
+    # once where eager mode rounds twice. The outer one keeps out `high`, which rounding may reach.
+    return minimum(minimum(unit * width, width) + low, limit)
 
 
 def _fits(who: str, shape: Shape, *parameters: Tensor) -> None:

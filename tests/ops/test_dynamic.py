@@ -84,11 +84,18 @@ def test_out_of_range(start: int) -> None:
         run_indexed(DYNAMIC_SLICE, np.zeros((5, 2)), np.array(start), np.array(0), size=(2, 1))
 
 
-def test_a_recorded_update_checks_its_starts() -> None:
-    start = tensor(np.array(3))
+@pytest.mark.parametrize("update", [False, True])
+def test_a_recorded_slice_checks_its_starts(update: bool) -> None:
+    start, x = tensor(np.array(3)), np.zeros((5, 2))
     with recording() as trace:
-        dynamic_update_slice(np.zeros((5, 2)), np.zeros((2, 2)), [start, 0])
+        if update:
+            dynamic_update_slice(x, np.zeros((2, 2)), [start, 0])
+        else:
+            dynamic_slice(x, [start, 0], (2, 2))
+        with pytest.raises(IndexOutOfRangeError, match="2 elements from 1 leave axis 1"):
+            dynamic_slice(x, [start, 1], (2, 2))
     (place,) = [node for handle, node in trace.captures.values() if handle is start]
+    # The second one is from before the number 1 was found to be wrong.
     assert len(trace.checks) == 2
 
     def value(node: Any, start: Array) -> Any:
@@ -100,7 +107,7 @@ def test_a_recorded_update_checks_its_starts() -> None:
 
     ok, error = trace.checks[0]
     assert isinstance(error, IndexOutOfRangeError)
-    assert "2 elements leave axis 0 of shape (5, 2)" in str(error)
+    assert "2 elements from a computed start leave axis 0 of shape (5, 2)" in str(error)
     held = {first: bool(value(ok, np.array(first))) for first in range(-7, 7)}
     assert [first for first, fits in held.items() if fits] == [-5, -4, -3, -2, 0, 1, 2, 3]
 

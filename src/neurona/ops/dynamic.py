@@ -38,19 +38,24 @@ def _check(who: str, shape: Shape, starts: Sequence[Node], size: Shape) -> None:
         raise ShapeError(f"{who}: a slice of shape {size} is larger than shape {shape}")
 
 
-def _resolved(who: str, shape: Shape, starts: Sequence[Array], size: Shape) -> list[slice]:
-    """The slices counted from the front. Raises `IndexOutOfRangeError`."""
-    result = []
-    for axis, (extent, start, n) in enumerate(zip(shape, starts, size, strict=True)):
-        given = int(start)
-        first = given + extent if given < 0 else given
-        if first < 0 or first + n > extent:
-            raise IndexOutOfRangeError(
-                f"{who}: {n} elements from {given} leave axis {axis} of shape {shape}; the start "
-                f"must be at most {extent - n} ({-n} counted from the end)"
-            )
-        result.append(slice(first, first + n))
-    return result
+def _outside(who: str, shape: Shape, axis: int, n: int, start: object) -> IndexOutOfRangeError:
+    return IndexOutOfRangeError(
+        f"{who}: {n} elements from {start} leave axis {axis} of shape {shape}; the start must be "
+        f"at most {shape[axis] - n} ({-n} counted from the end)"
+    )
+
+
+def _bounds(who: str, shape: Shape, axis: int, start: int, n: int) -> slice:
+    """The slice counted from the front. Raises `IndexOutOfRangeError`."""
+    first = start + shape[axis] if start < 0 else start
+    if first < 0 or first + n > shape[axis]:
+        raise _outside(who, shape, axis, n, start)
+    return slice(first, first + n)
+
+
+def _key(who: str, shape: Shape, starts: Sequence[Array], size: Shape) -> tuple[slice, ...]:
+    places = enumerate(zip(starts, size, strict=True))
+    return tuple(_bounds(who, shape, axis, int(start), n) for axis, (start, n) in places)
 
 
 def _first(k: Any, start: Any, extent: int) -> Any:
@@ -79,7 +84,7 @@ DYNAMIC_SLICE: Op = register(
     Op(
         "dynamic_slice",
         _infer_slice,
-        lambda x, *starts, size: x[tuple(_resolved("dynamic_slice", x.shape, starts, size))],
+        lambda x, *starts, size: x[_key("dynamic_slice", x.shape, starts, size)],
         _slice_vjp,
         Indexed(_slice_at),
     )
@@ -94,9 +99,8 @@ def _infer_update(base: Node, update: Node, *starts: Node) -> Spec:
 
 
 def _update(base: Array, update: Array, *starts: Array) -> Array:
-    places = _resolved("dynamic_update_slice", base.shape, starts, update.shape)
     result = base.copy()
-    result[tuple(places)] = update
+    result[_key("dynamic_update_slice", base.shape, starts, update.shape)] = update
     return result
 
 
@@ -132,14 +136,34 @@ DYNAMIC_UPDATE_SLICE: Op = register(
 """Base with the update in place of the slice that `dynamic_slice` would read."""
 
 
-def _starts(who: str, starts: Any) -> list[Tensor]:
-    """One 0-d integer tensor an axis, from a sequence of numbers and tensors or a 1-d tensor."""
-    if isinstance(starts, Sequence):
-        return [operand(start) for start in starts]
-    given = operand(starts)
-    if given.ndim != 1:
-        raise ShapeError(f"{who}: starts has shape {given.shape}; one number an axis is needed")
-    return [getitem(given, i) for i in range(given.shape[0])]
+def _starts(who: str, shape: Shape, size: Shape, starts: Any) -> list[Tensor]:
+    """One 0-d integer tensor an axis, from a sequence of numbers and tensors or a 1-d tensor.
+
+    Numbers are checked at once; a recorded program checks tensors before it writes anything.
+    """
+    given = list(starts) if isinstance(starts, Sequence) else _unpacked(who, operand(starts))
+    places = [operand(start) for start in given]
+    _check(who, shape, [place._node for place in places], size)
+    trace = STATE.trace
+    for axis, (start, n) in enumerate(zip(given, size, strict=True)):
+        if isinstance(start, int):
+            _bounds(who, shape, axis, start, n)
+        elif trace is not None:
+            inside = _inside(cast(operand(start), dtypes.int64), shape[axis], n)
+            error = _outside(who, shape, axis, n, "a computed start")
+            trace.check(inside._resolve(trace), error)
+    return places
+
+
+def _unpacked(who: str, starts: Tensor) -> list[Tensor]:
+    if starts.ndim != 1:
+        raise ShapeError(f"{who}: starts has shape {starts.shape}; one number an axis is needed")
+    return [getitem(starts, i) for i in range(starts.shape[0])]
+
+
+def _inside(start: Tensor, extent: int, n: int) -> Tensor:
+    first = where(less(start, 0), add(start, extent), start)
+    return logical_and(greater_equal(first, 0), less_equal(first, extent - n))
 
 
 def dynamic_slice(x: Any, starts: Any, sizes: Sequence[int], /) -> Tensor:
@@ -151,38 +175,20 @@ def dynamic_slice(x: Any, starts: Any, sizes: Sequence[int], /) -> Tensor:
     >>> dynamic_slice([1, 2, 3, 4], [operand(2)], (2,))
     Tensor([3, 4], dtype=int64)
     """
-    tensor = operand(x)
-    places = _starts("dynamic_slice", starts)
-    return apply(DYNAMIC_SLICE, tensor, *places, size=as_shape(sizes, "dynamic_slice"))
+    tensor, size = operand(x), as_shape(sizes, "dynamic_slice")
+    places = _starts("dynamic_slice", tensor.shape, size, starts)
+    return apply(DYNAMIC_SLICE, tensor, *places, size=size)
 
 
 def dynamic_update_slice(x: Any, update: Any, starts: Any, /) -> Tensor:
     """`x` with the block that begins at `starts` replaced by `update`; `x` itself stays as it is.
 
-    update: of x's dtype and number of axes. starts: see `dynamic_slice`.
+    update: with as many axes as x. starts: see `dynamic_slice`.
     Raises `IndexOutOfRangeError` if the block leaves `x`; `ShapeError` if it is larger than `x`.
 
     >>> dynamic_update_slice([1, 2, 3, 4], [0, 0], [1])
     Tensor([1, 0, 0, 4], dtype=int64)
     """
     base, new = operands(x, update)
-    places = _starts("dynamic_update_slice", starts)
-    result = apply(DYNAMIC_UPDATE_SLICE, base, new, *places)
-    _require_inside(base.shape, new.shape, places)
-    return result
-
-
-def _require_inside(shape: Shape, size: Shape, starts: Sequence[Tensor]) -> None:
-    """Have a recorded program check the starts: writing outside reads nothing out of range."""
-    trace = STATE.trace
-    if trace is None:
-        return
-    for axis, (start, extent, n) in enumerate(zip(starts, shape, size, strict=True)):
-        place = cast(start, dtypes.int64)
-        first = where(less(place, 0), add(place, extent), place)
-        inside = logical_and(greater_equal(first, 0), less_equal(first, extent - n))
-        error = IndexOutOfRangeError(
-            f"dynamic_update_slice: {n} elements leave axis {axis} of shape {shape}; the start "
-            f"must be at most {extent - n}"
-        )
-        trace.check(inside._resolve(trace), error)
+    places = _starts("dynamic_update_slice", base.shape, new.shape, starts)
+    return apply(DYNAMIC_UPDATE_SLICE, base, new, *places)
