@@ -8,7 +8,7 @@ from neurona.core.tensor import Tensor
 from neurona.nn import functional
 from neurona.nn.functional.dropout import check_probability
 from neurona.nn.module import Module
-from neurona.random import Generator
+from neurona.ops.generator import Generator
 
 
 class Dropout(Module):

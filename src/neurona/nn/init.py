@@ -24,8 +24,8 @@ from neurona.core.dtypes import float64
 from neurona.core.errors import ArgumentError, ShapeError, nearest
 from neurona.core.trace import eagerly, set_grad_enabled
 from neurona.core.variable import Variable
+from neurona.ops.generator import Generator
 from neurona.ops.operand import cast
-from neurona.random import Generator
 
 GAINS: dict[str, Callable[[float], float]] = {
     "linear": lambda slope: 1.0,

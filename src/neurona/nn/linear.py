@@ -14,6 +14,7 @@ from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
 from neurona.nn import functional, init
 from neurona.nn.module import Module
+from neurona.ops.operand import operand
 
 
 class Identity(Module):
@@ -23,7 +24,7 @@ class Identity(Module):
         pass
 
     def forward(self, x: Any) -> Any:
-        return x
+        return operand(x) if isinstance(x, np.ndarray) else x
 
 
 class Linear(Module):

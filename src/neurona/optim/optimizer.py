@@ -260,18 +260,22 @@ class Optimizer:
         problem = self._misfit(state)
         if problem:
             raise CheckpointError(f"{self._name}: the state does not fit: {problem}")
-        options = []
-        for group, saved in zip(self.groups, state["groups"], strict=True):
-            rest = {k: v for k, v in saved.items() if k not in ("parameters", "learning_rate")}
-            rest = {k: tuple(v) if isinstance(v, list) else v for k, v in rest.items()}
-            options.append(self._merged(rest, group.options))
-        rates = [self._rate_value(saved["learning_rate"]) for saved in state["groups"]]
+        try:
+            options = [self._saved_options(saved) for saved in state["groups"]]
+            rates = [self._rate_value(saved["learning_rate"]) for saved in state["groups"]]
+        except ArgumentError as error:
+            raise CheckpointError(f"the state does not fit: {error}") from error
         load_variables(self._name, self._slots(), state["slots"], strict=True)
         for group, rate, new in zip(self.groups, rates, options, strict=True):
             group.learning_rate.assign(rate)
             group.options = new
         self._revision += 1
         Modes.changed()
+
+    def _saved_options(self, saved: Mapping[str, Any]) -> dict[str, Any]:
+        given = {k: v for k, v in saved.items() if k not in ("parameters", "learning_rate")}
+        tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+        return self._merged(tuples, self.groups[0].options)
 
     def _misfit(self, state: Mapping[str, Any]) -> str | None:
         missing = {"algorithm", "groups", "slots"} - state.keys()
@@ -283,6 +287,10 @@ class Optimizer:
         here = [len(group.parameters) for group in self.groups]
         if sizes != here:
             return f"its groups have {sizes} parameters, these {here}"
+        for i, saved in enumerate(state["groups"]):
+            lacking = {"learning_rate", *self.groups[i].options} - saved.keys()
+            if lacking:
+                return f"group {i} lacks {', '.join(sorted(lacking))}"
         return None
 
     def __repr__(self) -> str:

@@ -9,7 +9,8 @@ from neurona.core.tensor import Tensor
 from neurona.nn.functional.checks import float_input
 from neurona.nn.running import who
 from neurona.ops.compare import where
-from neurona.random import Generator, bernoulli
+from neurona.ops.generator import Generator
+from neurona.random import bernoulli
 
 
 def dropout(

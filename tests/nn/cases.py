@@ -1,0 +1,336 @@
+"""One record a layer, from which the tests of `test_layers` are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import neurona as ne
+from neurona import nn
+from tests.nn.golden import Values, pattern
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """make: the layer, whose parameters are then filled with a pattern.
+
+    inputs: shapes, or an integer array. output: shape. parameters: how many numbers are learnt.
+    torch: from the module `torch`, the layer that must give the same values; its state has our
+    names. evaluate: in evaluation mode. differentiable: whether a gradient reaches the input.
+    """
+
+    name: str
+    make: Callable[[], nn.Module]
+    inputs: tuple[Any, ...]
+    output: Shape
+    parameters: int = 0
+    torch: Callable[[Any], Any] | None = None
+    evaluate: bool = False
+    differentiable: bool = True
+
+    def layer(self, dtype: Any = ne.float64) -> nn.Module:
+        """The layer with patterns in its parameters and buffers."""
+        layer = self.make().astype(dtype)
+        for i, (name, variable) in enumerate(layer._state()):
+            if variable.dtype == np.int64:
+                continue
+            if name.endswith("running_var"):
+                variable.assign((1.5 + pattern(variable.shape, i)).astype(dtype))
+            else:
+                variable.assign(pattern(variable.shape, i, 0.7).astype(dtype))
+        return layer.train(not self.evaluate)
+
+    def arguments(self, dtype: Any = np.float64) -> list[Any]:
+        return [
+            given if isinstance(given, np.ndarray) else pattern(given, 7 + i, 2.0).astype(dtype)
+            for i, given in enumerate(self.inputs)
+        ]
+
+    def values(self) -> Values:
+        """Output, gradients of the inputs and parameters, buffers: what PyTorch must agree with."""
+        layer = self.layer()
+        inputs = [
+            ne.asarray(a).requires_grad_() if a.dtype == np.float64 and self.differentiable else a
+            for a in self.arguments()
+        ]
+        output = layer(*inputs)
+        found = {"output": output.numpy()}
+        if self.differentiable:
+            output.backward(ne.asarray(pattern(output.shape, 3)))
+            for i, x in enumerate(inputs):
+                if isinstance(x, ne.Tensor):
+                    found[f"input {i}"] = x.grad.numpy()
+            for name, parameter in layer.named_parameters():
+                found[f"gradient {name}"] = parameter.grad.numpy()
+        for name, buffer in layer.named_buffers():
+            found[f"buffer {name}"] = buffer.numpy()
+        return found
+
+    def from_torch(self) -> Values:
+        """The same from PyTorch."""
+        import torch
+
+        layer = self.torch(torch)
+        if isinstance(layer, torch.nn.Module):
+            layer = layer.double().train(not self.evaluate)
+            state = self.layer().state_dict()
+            layer.load_state_dict({name: torch.from_numpy(a) for name, a in state.items()})
+        inputs = [torch.from_numpy(a.copy()) for a in self.arguments()]
+        floats = [x.requires_grad_() for x in inputs if x.is_floating_point()]
+        output = layer(*inputs)
+        found = {"output": output.detach().numpy()}
+        if self.differentiable:
+            output.backward(torch.from_numpy(pattern(tuple(output.shape), 3)))
+            found.update({f"input {i}": x.grad.numpy() for i, x in enumerate(floats)})
+        if isinstance(layer, torch.nn.Module):
+            for name, parameter in layer.named_parameters():
+                found[f"gradient {name}"] = parameter.grad.numpy()
+            for name, buffer in layer.named_buffers():
+                found[f"buffer {name}"] = buffer.numpy()
+        return found
+
+
+def _same(
+    name: str, make: Callable[[Any], Any], shape: Shape = (3, 5), count: int = 0
+) -> LayerCase:
+    """An activation that is written alike in both libraries."""
+    return LayerCase(name, lambda: make(nn), (shape,), shape, count, lambda torch: make(torch.nn))
+
+
+def _residual(torch: Any) -> Any:
+    class Residual(torch.nn.Module):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.block = torch.nn.Linear(4, 3)
+            self.shortcut = torch.nn.Linear(4, 3, bias=False)
+
+        def forward(self, x: Any) -> Any:
+            return self.block(x) + self.shortcut(x)
+
+    return Residual()
+
+
+INDICES = np.array([[1, 4, 2], [0, 4, 3]])
+
+ACTIVATIONS = (
+    _same("Sigmoid", lambda n: n.Sigmoid()),
+    _same("Tanh", lambda n: n.Tanh()),
+    _same("Softsign", lambda n: n.Softsign()),
+    _same("Hardtanh", lambda n: n.Hardtanh()),
+    _same("Hardtanh, other bounds", lambda n: n.Hardtanh(-0.5, 1.5)),
+    # PyTorch's own derivative takes 1/6 in float32.
+    LayerCase(
+        "Hardsigmoid",
+        nn.Hardsigmoid,
+        ((3, 5),),
+        (3, 5),
+        torch=lambda t: lambda x: (x + 3).clamp(0, 6) / 6,
+    ),
+    _same("ReLU", lambda n: n.ReLU()),
+    _same("ReLU6", lambda n: n.ReLU6()),
+    _same("LeakyReLU", lambda n: n.LeakyReLU()),
+    _same("LeakyReLU of D", lambda n: n.LeakyReLU(0.1)),
+    _same("PReLU", lambda n: n.PReLU(), count=1),
+    _same("PReLU, one a channel", lambda n: n.PReLU(5), (3, 5, 2), 5),
+    _same("ELU", lambda n: n.ELU()),
+    _same("ELU, other α", lambda n: n.ELU(0.5)),
+    _same("GELU", lambda n: n.GELU()),
+    _same("GELU, tanh", lambda n: n.GELU("tanh")),
+    _same("SELU", lambda n: n.SELU()),
+    _same("SiLU", lambda n: n.SiLU()),
+    _same("Softplus", lambda n: n.Softplus()),
+    _same("Softplus, other β", lambda n: n.Softplus(3.0, 2.0)),
+    _same("Mish", lambda n: n.Mish()),
+    _same("Hardswish", lambda n: n.Hardswish()),
+    _same("LogSigmoid", lambda n: n.LogSigmoid()),
+    _same("Softmax", lambda n: n.Softmax(1)),
+    _same("Softmax, other axis", lambda n: n.Softmax(0)),
+    _same("LogSoftmax", lambda n: n.LogSoftmax(-1)),
+    LayerCase("Step", nn.Step, ((3, 5),), (3, 5), differentiable=False),
+    LayerCase("Sign", nn.Sign, ((3, 5),), (3, 5), torch=lambda t: t.sign, differentiable=False),
+)
+
+LAYERS = (
+    *ACTIVATIONS,
+    LayerCase("Identity", nn.Identity, ((3, 4),), (3, 4), torch=lambda t: t.nn.Identity()),
+    LayerCase(
+        "Linear", lambda: nn.Linear(5, 4), ((3, 5),), (3, 4), 24, lambda t: t.nn.Linear(5, 4)
+    ),
+    LayerCase(
+        "Linear, more axes",
+        lambda: nn.Linear(5, 4),
+        ((2, 3, 5),),
+        (2, 3, 4),
+        24,
+        lambda t: t.nn.Linear(5, 4),
+    ),
+    LayerCase(
+        "Linear, one sample",
+        lambda: nn.Linear(5, 4, bias=False),
+        ((5,),),
+        (4,),
+        20,
+        lambda t: t.nn.Linear(5, 4, bias=False),
+    ),
+    LayerCase(
+        "Bilinear",
+        lambda: nn.Bilinear(2, 3, 4),
+        ((5, 2), (5, 3)),
+        (5, 4),
+        28,
+        lambda t: t.nn.Bilinear(2, 3, 4),
+    ),
+    LayerCase("Flatten", nn.Flatten, ((2, 3, 4),), (2, 12), torch=lambda t: t.nn.Flatten()),
+    LayerCase(
+        "Flatten, inner axes",
+        lambda: nn.Flatten(0, 1),
+        ((2, 3, 4),),
+        (6, 4),
+        torch=lambda t: t.nn.Flatten(0, 1),
+    ),
+    LayerCase(
+        "Unflatten",
+        lambda: nn.Unflatten(1, (3, -1)),
+        ((2, 12),),
+        (2, 3, 4),
+        torch=lambda t: t.nn.Unflatten(1, (3, -1)),
+    ),
+    LayerCase(
+        "Dropout, evaluating",
+        nn.Dropout,
+        ((3, 4),),
+        (3, 4),
+        torch=lambda t: t.nn.Dropout(),
+        evaluate=True,
+    ),
+    LayerCase("Dropout", nn.Dropout, ((3, 4),), (3, 4)),
+    LayerCase(
+        "BatchNorm1d",
+        lambda: nn.BatchNorm1d(3),
+        ((5, 3),),
+        (5, 3),
+        6,
+        lambda t: t.nn.BatchNorm1d(3),
+    ),
+    LayerCase(
+        "BatchNorm1d, with length",
+        lambda: nn.BatchNorm1d(3, eps=0.1, momentum=0.3),
+        ((2, 3, 4),),
+        (2, 3, 4),
+        6,
+        lambda t: t.nn.BatchNorm1d(3, eps=0.1, momentum=0.3),
+    ),
+    LayerCase(
+        "BatchNorm1d, evaluating",
+        lambda: nn.BatchNorm1d(3),
+        ((5, 3),),
+        (5, 3),
+        6,
+        lambda t: t.nn.BatchNorm1d(3),
+        evaluate=True,
+    ),
+    LayerCase(
+        "BatchNorm1d, cumulative, not affine",
+        lambda: nn.BatchNorm1d(3, momentum=None, affine=False),
+        ((5, 3),),
+        (5, 3),
+        0,
+        lambda t: t.nn.BatchNorm1d(3, momentum=None, affine=False),
+    ),
+    LayerCase(
+        "BatchNorm1d, untracked, evaluating",
+        lambda: nn.BatchNorm1d(3, track_running_stats=False),
+        ((5, 3),),
+        (5, 3),
+        6,
+        lambda t: t.nn.BatchNorm1d(3, track_running_stats=False),
+        evaluate=True,
+    ),
+    LayerCase(
+        "LayerNorm",
+        lambda: nn.LayerNorm(4),
+        ((3, 4),),
+        (3, 4),
+        8,
+        lambda t: t.nn.LayerNorm(4),
+    ),
+    LayerCase(
+        "LayerNorm, two axes, no bias",
+        lambda: nn.LayerNorm((2, 4), eps=0.1, bias=False),
+        ((3, 2, 4),),
+        (3, 2, 4),
+        8,
+        lambda t: t.nn.LayerNorm((2, 4), eps=0.1, bias=False),
+    ),
+    LayerCase(
+        "LayerNorm, not affine",
+        lambda: nn.LayerNorm(4, elementwise_affine=False),
+        ((3, 4),),
+        (3, 4),
+        0,
+        lambda t: t.nn.LayerNorm(4, elementwise_affine=False),
+    ),
+    LayerCase("RMSNorm", lambda: nn.RMSNorm(4), ((3, 4),), (3, 4), 4, lambda t: t.nn.RMSNorm(4)),
+    LayerCase(
+        "RMSNorm, two axes, not affine",
+        lambda: nn.RMSNorm((2, 4), eps=0.1, elementwise_affine=False),
+        ((3, 2, 4),),
+        (3, 2, 4),
+        0,
+        lambda t: t.nn.RMSNorm((2, 4), eps=0.1, elementwise_affine=False),
+    ),
+    LayerCase(
+        "Embedding",
+        lambda: nn.Embedding(5, 3),
+        (INDICES,),
+        (2, 3, 3),
+        15,
+        lambda t: t.nn.Embedding(5, 3),
+    ),
+    LayerCase(
+        "Embedding, padded",
+        lambda: nn.Embedding(5, 3, padding_idx=-1),
+        (INDICES,),
+        (2, 3, 3),
+        15,
+        lambda t: t.nn.Embedding(5, 3, padding_idx=-1),
+    ),
+    LayerCase("Maxout", lambda: nn.Maxout(5, 4, pieces=3), ((2, 5),), (2, 4), 72),
+    LayerCase(
+        "Residual",
+        lambda: nn.Residual(nn.Linear(4, 3), nn.Linear(4, 3, bias=False)),
+        ((2, 4),),
+        (2, 3),
+        27,
+        _residual,
+    ),
+    LayerCase(
+        "Product",
+        lambda: nn.Product(nn.Sigmoid()),
+        ((2, 4),),
+        (2, 4),
+        torch=lambda t: t.nn.SiLU(),
+    ),
+    LayerCase(
+        "Concat",
+        lambda: nn.Concat(nn.Tanh()),
+        ((2, 4),),
+        (2, 8),
+        torch=lambda t: lambda x: t.cat([x, x.tanh()], dim=1),
+    ),
+    LayerCase(
+        "Sequential",
+        lambda: nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.BatchNorm1d(3), nn.Linear(3, 2)),
+        ((5, 4),),
+        (5, 2),
+        29,
+        lambda t: t.nn.Sequential(
+            t.nn.Linear(4, 3), t.nn.Tanh(), t.nn.BatchNorm1d(3), t.nn.Linear(3, 2)
+        ),
+    ),
+)
