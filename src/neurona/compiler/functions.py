@@ -225,7 +225,8 @@ def tanh(k: Builder, x: Expr) -> Expr:
     )  # fmt: skip
     small = k.call("fma", x * z, p, x)
     large = 1.0 - 2.0 / (k.call("exp", size + size) + 1.0)
-    return k.where(size < 0.625, small, k.call("copysign", large, x))
+    # The sign also of −0, which `small` loses.
+    return k.call("copysign", k.where(size < 0.625, small, large), x)
 
 
 # --- integers and bools ---

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from neurona.compiler.prepare import supported
 from neurona.compiler.views import Axes, aligned, is_view
 from neurona.core.lowering import Elementwise, Indexed, Reduction
 from neurona.core.node import Node
@@ -58,7 +59,7 @@ class Fusion:
         self.group_of: dict[int, Group] = {}
         for node in order:
             lower = node.op.lower
-            if isinstance(lower, Elementwise):
+            if isinstance(lower, Elementwise) and supported(node):
                 self.place(node, reduces=False)
             elif isinstance(lower, Reduction):
                 self.place(node, reduces=True)

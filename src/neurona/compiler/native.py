@@ -59,7 +59,7 @@ def _jit() -> Any:
     return llvm.create_lljit_compiler(_machine())
 
 
-_loaded: dict[str, tuple[Any, int]] = {}
+_loaded: dict[tuple[str, str], tuple[Any, int]] = {}
 
 
 def load(text: str, symbol: str) -> int:
@@ -70,7 +70,7 @@ def load(text: str, symbol: str) -> int:
     target = host()
     key = _key(text, target)
     with _LOCK:
-        if key not in _loaded:
+        if (key, symbol) not in _loaded:
             image = _read(key)
             if image is None:
                 image = compile_object(text)
@@ -83,8 +83,8 @@ def load(text: str, symbol: str) -> int:
                 .add_current_process()
                 .link(_jit(), library)
             )
-            _loaded[key] = (tracker, tracker[symbol])
-        return _loaded[key][1]
+            _loaded[key, symbol] = (tracker, tracker[symbol])
+        return _loaded[key, symbol][1]
 
 
 def _key(text: str, target: Target) -> str:

@@ -70,7 +70,7 @@ def _concat_at(k: Any, index: tuple[Any, ...], *xs: Any, axis: int) -> Any:
             element = x[(*index[:axis], within, *index[axis + 1 :])]
             result = element if result is None else k.where(place < end, element, result)
         end = start
-    return result
+    return k.constant(0, xs[0].dtype) if result is None else result
 
 
 CONCAT = register(

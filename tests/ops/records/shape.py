@@ -166,7 +166,7 @@ def _castable(rng: Rng, dtype: DType) -> list[Sample]:
             else:
                 x = anything(rng, shape, dtype)
                 if dtypes.is_float(target) and dtype != dtypes.bool_:
-                    x = (x.astype(np.int64) % 1000).astype(dtype)
+                    x = np.asarray(x.astype(np.int64) % 1000).astype(dtype)
             samples.append(Sample((x,), {"dtype": target.name}))
     return samples
 
