@@ -346,8 +346,10 @@ class KernelBuilder:
                     self.accumulate(
                         node, lower, phase, accumulators[id(node)], stores, folds, later
                     )
-        nests: list[Statement] = [Nest(tuple(self.column_loops), tuple(stores), tuple(folds))]
-        return (nests if stores or folds else []) + later
+        if not self.column_loops:
+            return [*stores, *later]
+        nest = Nest(tuple(self.column_loops), tuple(stores), tuple(folds))
+        return [nest, *later] if stores or folds else later
 
     def users(self, node: Node) -> Iterable[Node]:
         """Members that take the node's value as full input and compute in its columns."""

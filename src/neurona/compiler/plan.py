@@ -198,10 +198,9 @@ def _assign_memory(plan: Plan, shared: dict[Key, Key], outside: set[Key]) -> Non
             storages[key] = storage
             first.setdefault(key, i)
             last[key] = i
-    for key in storages:
-        root = shared.get(key, key)
-        plan.slots.setdefault(root, len(plan.slots))
-        plan.slots[key] = plan.slots[root]
+    roots = dict.fromkeys(shared.get(key, key) for key in storages)
+    numbers = {root: number for number, root in enumerate(roots)}
+    plan.slots = {key: numbers[shared.get(key, key)] for key in storages}
     own = [k for k in storages if shared.get(k, k) == k and k not in outside]
     placed: list[tuple[int, int, int, int]] = []
     for key in sorted(own, key=lambda k: -_nbytes(storages[k])):

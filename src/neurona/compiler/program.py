@@ -11,7 +11,7 @@ import numpy as np
 
 from neurona.compiler import native, prepare
 from neurona.compiler.plan import Plan, make_plan, value_key
-from neurona.compiler.runner import runner
+from neurona.compiler.pool import POOL
 from neurona.compiler.tasks import Task, build_tasks
 from neurona.compiler.views import layout
 from neurona.core.buffer import aligned_empty
@@ -78,6 +78,7 @@ class Program:
             if n.value is not None and n.op is not LITERAL and value_key(n) in slots
         ]
         self.segments = self._segments()
+        self.parallel = any(task.chunks > 1 for task in self.plan.tasks)
         self._free: list[Memory] = []
 
     def _segments(self) -> list[Array | Task]:
@@ -123,13 +124,13 @@ class Program:
             array = aligned_empty(node.shape, node.dtype)
             slots[slot] = array.ctypes.data
             results.append(array)
-        run = runner()
         try:
             for segment in self.segments:
                 if isinstance(segment, Task):
                     self._evaluate(segment, memory)
                 else:
-                    failed = run(segment.ctypes.data, memory.address)
+                    address = segment.ctypes.data
+                    failed = POOL.run(address, memory.address, parallel=self.parallel)
                     if failed:
                         raise type(self.errors[failed - 1])(*self.errors[failed - 1].args)
         finally:

@@ -1,80 +1,239 @@
-"""The native loop that runs a list of tasks: one call from Python a segment.
+"""The native loops that run a program: the runner, and the workers that help it.
 
 A segment is an int64 array: count, then for each task its function's address, its number of chunks,
-its number of buffers, and the slots of those. The loop makes each task's table from the program's
+its number of buffers, and the slots of those. The runner makes each task's table from the program's
 slots. Then come the checks: count, and the slot of each boolean that must hold. The result is 0, or
 the number (from 1) of the first check that does not.
+
+A worker has a desk of `DESK` words: state, function, table, board. It waits there in native code;
+the runner offers the task to those who are idle, and all take chunks, the runner and every second
+worker from the front, the others from the back, so that a thread tends to find in its cache what
+it wrote before. How many are taken stands on the board. An offer that nobody took up is withdrawn
+at the end, so that the runner waits only for workers in the middle of a chunk. The chunks do not
+depend on the threads, and so neither do the results.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import platform
 from typing import Any
 
 from neurona.compiler import native
 from neurona.compiler.text import Text
 
 MAX_BUFFERS = 4096
+MAX_WORKERS = 63
+DESK = 16
+ASLEEP, IDLE, OFFERED, WORKING, STOPPED, WAKING = range(6)
+STATE, FUNCTION, TABLE, BOARD, SIDE = range(5)
+CHUNKS, TAKEN, LOW, HIGH = range(4)
 
 
-class _Runner(Text):
+class RunnerEmitter(Text):
+    """LLVM IR of `run` and `work`."""
+
     def __init__(self) -> None:
         super().__init__(1)
 
-    def word(self, base: str, at: str) -> str:
-        pointer = self.assign(f"getelementptr i64, ptr {base}, i64 {at}")
-        return self.assign(f"load i64, ptr {pointer}")
+    def word(self, base: str, at: str | int) -> str:
+        return self.assign(f"load i64, ptr {self.place(base, at)}")
+
+    def place(self, base: str, at: str | int) -> str:
+        return self.assign(f"getelementptr i64, ptr {base}, i64 {at}")
+
+    def add(self, a: str, b: str | int) -> str:
+        return self.assign(f"add i64 {a}, {b}")
 
     def run(self) -> str:
-        with self.function("i64 @run(ptr %segment, ptr %slots)"):
+        self.runner()
+        self.worker()
+        return "\n".join([*self.finished, *sorted(self.declarations)])
+
+    # --- the runner ---
+
+    def runner(self) -> None:
+        parameters = "ptr %segment, ptr %slots, ptr %desks, i64 %workers"
+        with self.function(f"i64 @run({parameters})"):
             table = self.assign(f"alloca [{MAX_BUFFERS} x ptr], align 64")
+            board = self.assign("alloca [8 x i64], align 64")
             cursor = self.assign("alloca i64")
-            self.put(f"store i64 1, ptr {cursor}")
-            count = self.word("%segment", "0")
-            with self.loop("0", count):
-                self.task(table, cursor)
-            at = self.assign(f"load i64, ptr {cursor}")
-            checks = self.word("%segment", at)
             failed = self.assign("alloca i64")
+            self.put(f"store i64 1, ptr {cursor}")
             self.put(f"store i64 0, ptr {failed}")
-            with self.loop("0", checks) as i:
+            with self.loop("0", self.word("%segment", 0)):
+                self.task(table, board, cursor)
+            at = self.assign(f"load i64, ptr {cursor}")
+            with self.loop("0", self.word("%segment", at)) as i:
                 self.check(i, at, failed)
             self.put(f"ret i64 {self.assign(f'load i64, ptr {failed}')}")
-        return "\n".join(self.finished)
 
-    def task(self, table: str, cursor: str) -> None:
+    def task(self, table: str, board: str, cursor: str) -> None:
         at = self.assign(f"load i64, ptr {cursor}")
-        words = [self.word("%segment", self.assign(f"add i64 {at}, {i}")) for i in range(3)]
-        address, chunks, buffers = words
-        first = self.assign(f"add i64 {at}, 3")
+        address, chunks, buffers = [self.word("%segment", self.add(at, i)) for i in range(3)]
+        first = self.add(at, 3)
         with self.loop("0", buffers) as i:
-            slot = self.word("%segment", self.assign(f"add i64 {first}, {i}"))
-            pointer = self.word("%slots", slot)
-            place = self.assign(f"getelementptr i64, ptr {table}, i64 {i}")
-            self.put(f"store i64 {pointer}, ptr {place}")
+            pointer = self.word("%slots", self.word("%segment", self.add(first, i)))
+            self.put(f"store i64 {pointer}, ptr {self.place(table, i)}")
+        self.put(f"store i64 {self.add(first, buffers)}, ptr {cursor}")
         function = self.assign(f"inttoptr i64 {address} to ptr")
+        several = self.assign(f"icmp sgt i64 {chunks}, 1")
+        helped = self.assign(f"select i1 {several}, i64 %workers, i64 0")
+        alone = self.assign(f"icmp eq i64 {helped}, 0")
+        tag = self.fresh("share").removeprefix("%")
+        self.put(f"br i1 {alone}, label %{tag}_alone, label %{tag}")
+        self.label(f"{tag}_alone")
         self.put(f"call void {function}(ptr {table}, i64 0, i64 {chunks})")
-        self.put(f"store i64 {self.assign(f'add i64 {first}, {buffers}')}, ptr {cursor}")
+        self.put(f"br label %{tag}_done")
+        self.label(tag)
+        self.put(f"store i64 {chunks}, ptr {self.place(board, CHUNKS)}")
+        for word in (TAKEN, LOW, HIGH):
+            self.put(f"store i64 0, ptr {self.place(board, word)}")
+        with self.loop("0", "%workers") as i:
+            self.offer(i, address, table, board)
+        self.take_chunks(function, table, board, "0")
+        with self.loop("0", "%workers") as i:
+            self.await_worker(i)
+        self.put(f"br label %{tag}_done")
+        self.label(f"{tag}_done")
+
+    def desk(self, i: str) -> str:
+        return self.place("%desks", self.assign(f"mul i64 {i}, {DESK}"))
+
+    def exchange(self, place: str, old: int, new: int) -> str:
+        """Whether the word was `old` and is `new` now."""
+        text = f"cmpxchg ptr {place}, i64 {old}, i64 {new} acq_rel acquire"
+        return self.assign(f"extractvalue {{ i64, i1 }} {self.assign(text)}, 1")
+
+    def offer(self, i: str, address: str, table: str, board: str) -> None:
+        desk = self.desk(i)
+        state = self.assign(f"load atomic i64, ptr {desk} acquire, align 8")
+        idle = self.assign(f"icmp eq i64 {state}, {IDLE}")
+        tag = self.fresh("offer").removeprefix("%")
+        self.put(f"br i1 {idle}, label %{tag}, label %{tag}_skip")
+        self.label(tag)
+        # Only the runner, of which there is one, writes on the desk of an idle worker.
+        numbers = [self.assign(f"ptrtoint ptr {pointer} to i64") for pointer in (table, board)]
+        side = self.assign(f"and i64 {self.add(i, 1)}, 1")
+        words = ((FUNCTION, address), (TABLE, numbers[0]), (BOARD, numbers[1]), (SIDE, side))
+        for word, value in words:
+            self.put(f"store i64 {value}, ptr {self.place(desk, word)}")
+        self.exchange(desk, IDLE, OFFERED)
+        self.put(f"br label %{tag}_skip")
+        self.label(f"{tag}_skip")
+
+    def take_chunks(self, function: str, table: str, board: str, side: str) -> None:
+        """Run chunks until all are taken; `side` 0 takes them from the front, 1 from the back."""
+        chunks = self.word(board, CHUNKS)
+        tag = self.fresh("take").removeprefix("%")
+        self.put(f"br label %{tag}")
+        self.label(tag)
+        taken = self.count_up(self.place(board, TAKEN))
+        more = self.assign(f"icmp slt i64 {taken}, {chunks}")
+        self.put(f"br i1 {more}, label %{tag}_one, label %{tag}_done")
+        self.label(f"{tag}_one")
+        back = self.assign(f"icmp ne i64 {side}, 0")
+        counter = self.assign(
+            f"select i1 {back}, ptr {self.place(board, HIGH)}, ptr {self.place(board, LOW)}"
+        )
+        low = self.count_up(counter)
+        high = self.assign(f"sub i64 {self.assign(f'sub i64 {chunks}, 1')}, {low}")
+        chunk = self.assign(f"select i1 {back}, i64 {high}, i64 {low}")
+        self.put(f"call void {function}(ptr {table}, i64 {chunk}, i64 {self.add(chunk, 1)})")
+        self.put(f"br label %{tag}")
+        self.label(f"{tag}_done")
+
+    def count_up(self, place: str) -> str:
+        return self.assign(f"atomicrmw add ptr {place}, i64 1 acq_rel")
+
+    def await_worker(self, i: str) -> None:
+        """Withdraw an offer that was not taken up; wait for a worker that is at it."""
+        desk = self.desk(i)
+        self.exchange(desk, OFFERED, IDLE)
+        tag = self.fresh("await").removeprefix("%")
+        self.put(f"br label %{tag}")
+        self.label(tag)
+        state = self.assign(f"load atomic i64, ptr {desk} acquire, align 8")
+        working = self.assign(f"icmp eq i64 {state}, {WORKING}")
+        self.put(f"br i1 {working}, label %{tag}_wait, label %{tag}_done")
+        self.label(f"{tag}_wait")
+        self.pause()
+        self.put(f"br label %{tag}")
+        self.label(f"{tag}_done")
 
     def check(self, i: str, at: str, failed: str) -> None:
-        place = self.assign(f"add i64 {self.assign(f'add i64 {at}, 1')}, {i}")
-        pointer = self.assign(
-            f"inttoptr i64 {self.word('%slots', self.word('%segment', place))} to ptr"
-        )
-        flag = self.assign(f"load i8, ptr {pointer}")
-        bad = self.assign(f"icmp eq i8 {flag}, 0")
+        slot = self.word("%segment", self.add(self.add(at, 1), i))
+        pointer = self.assign(f"inttoptr i64 {self.word('%slots', slot)} to ptr")
+        bad = self.assign(f"icmp eq i8 {self.assign(f'load i8, ptr {pointer}')}, 0")
         before = self.assign(f"load i64, ptr {failed}")
         none = self.assign(f"icmp eq i64 {before}, 0")
         now = self.assign(f"and i1 {bad}, {none}")
-        number = self.assign(f"add i64 {i}, 1")
-        self.put(
-            f"store i64 {self.assign(f'select i1 {now}, i64 {number}, i64 {before}')}, ptr {failed}"
-        )
+        result = self.assign(f"select i1 {now}, i64 {self.add(i, 1)}, i64 {before}")
+        self.put(f"store i64 {result}, ptr {failed}")
+
+    # --- the worker ---
+
+    def worker(self) -> None:
+        """`work(desk, patience)`: serve until nothing came for `patience` looks, or until stopped.
+
+        Returns `ASLEEP` or `STOPPED`.
+        """
+        with self.function("i64 @work(ptr %desk, i64 %patience)"):
+            looks = self.assign("alloca i64")
+            self.put(f"store i64 0, ptr {looks}")
+            self.exchange("%desk", WAKING, IDLE)
+            self.put("br label %look")
+            self.label("look")
+            state = self.assign("load atomic i64, ptr %desk acquire, align 8")
+            self.put(
+                f"switch i64 {state}, label %wait [ i64 {OFFERED}, label %accept "
+                f"i64 {STOPPED}, label %stop ]"
+            )
+            self.label("accept")
+            won = self.exchange("%desk", OFFERED, WORKING)
+            self.put(f"br i1 {won}, label %serve, label %look")
+            self.label("serve")
+            function, table, board = [
+                self.assign(f"inttoptr i64 {self.word('%desk', word)} to ptr")
+                for word in (FUNCTION, TABLE, BOARD)
+            ]
+            self.take_chunks(function, table, board, self.word("%desk", SIDE))
+            self.put(f"store i64 0, ptr {looks}")
+            self.put(f"store atomic i64 {IDLE}, ptr %desk release, align 8")
+            self.put("br label %look")
+            self.label("wait")
+            self.pause()
+            seen = self.add(self.assign(f"load i64, ptr {looks}"), 1)
+            self.put(f"store i64 {seen}, ptr {looks}")
+            tired = self.assign(f"icmp sge i64 {seen}, %patience")
+            self.put(f"br i1 {tired}, label %sleep, label %look")
+            self.label("sleep")
+            asleep = self.exchange("%desk", IDLE, ASLEEP)
+            self.put(f"br i1 {asleep}, label %gone, label %look")
+            self.label("gone")
+            self.put(f"ret i64 {ASLEEP}")
+            self.label("stop")
+            self.put(f"ret i64 {STOPPED}")
+
+    def pause(self) -> None:
+        if platform.machine() in ("x86_64", "AMD64"):
+            self.declare("void", "llvm.x86.sse2.pause")
+            self.put("call void @llvm.x86.sse2.pause()")
+
+
+_LONG, _POINTER = ctypes.c_int64, ctypes.c_void_p
 
 
 @functools.cache
 def runner() -> Any:
-    """The native function run(segment address, slots address) → failed check or 0."""
-    address = native.load(_Runner().run(), "run")
-    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(address)
+    """run(segment, slots, desks, workers) → failed check or 0."""
+    address = native.load(RunnerEmitter().run(), "run")
+    return ctypes.CFUNCTYPE(_LONG, _POINTER, _POINTER, _POINTER, _LONG)(address)
+
+
+@functools.cache
+def work() -> Any:
+    """work(desk, patience) → `ASLEEP` or `STOPPED`."""
+    address = native.load(RunnerEmitter().run(), "work")
+    return ctypes.CFUNCTYPE(_LONG, _POINTER, _LONG)(address)

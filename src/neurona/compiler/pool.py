@@ -1,0 +1,93 @@
+"""The threads that help a running program.
+
+Workers are Python threads that spend their time in native code (`runner`), without the
+interpreter's lock. They look for work for a short while after the last and then sleep on a
+semaphore. The pool has one owner at a time: a program that finds it taken runs alone, with the same
+bits.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Callable
+
+from neurona.compiler.runner import ASLEEP, DESK, MAX_WORKERS, STOPPED, WAKING, runner, work
+from neurona.core import config
+from neurona.core.buffer import aligned_empty
+from neurona.core.dtypes import int64
+
+PATIENCE = 20_000
+"""Looks at the desk before a worker sleeps: about a quarter of a millisecond."""
+
+
+class Pool:
+    """`workers` helping threads, started when first wanted."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin without threads, as in the child of a fork, which has none of its parent's."""
+        self.owner = threading.Lock()
+        self.workers = -1
+        self.threads: list[threading.Thread] = []
+        self.bells: list[threading.Semaphore] = []
+        self.desks = aligned_empty(((MAX_WORKERS + 1) * DESK,), int64)
+        self.desks[:] = 0
+        self.address = self.desks.ctypes.data
+
+    def start(self) -> None:
+        self.workers = min(config.threads() - 1, MAX_WORKERS)
+        run = work()
+        for i in range(self.workers):
+            bell = threading.Semaphore(0)
+            desk = i * DESK
+            thread = threading.Thread(
+                target=self._serve, args=(run, desk, bell), name=f"neurona-{i}", daemon=True
+            )
+            self.bells.append(bell)
+            self.threads.append(thread)
+            thread.start()
+
+    def _serve(self, run: Callable[[int, int], int], desk: int, bell: threading.Semaphore) -> None:
+        address = self.address + desk * self.desks.itemsize
+        while True:
+            bell.acquire()
+            if self.desks[desk] == STOPPED or run(address, PATIENCE) == STOPPED:
+                return
+
+    def run(self, segment: int, slots: int, *, parallel: bool) -> int:
+        """Run a segment (see `runner`), with the workers if it is parallel and they are free."""
+        if not parallel or not self.owner.acquire(blocking=False):
+            return int(runner()(segment, slots, 0, 0))
+        try:
+            if self.workers < 0:
+                self.start()
+            for i in range(self.workers):
+                if self.desks[i * DESK] == ASLEEP:
+                    self.desks[i * DESK] = WAKING
+                    self.bells[i].release()
+            return int(runner()(segment, slots, self.address, self.workers))
+        finally:
+            self.owner.release()
+
+    def stop(self) -> None:
+        """End the workers; the next run starts new ones."""
+        with self.owner:
+            for i, bell in enumerate(self.bells):
+                self.desks[i * DESK] = STOPPED
+                bell.release()
+            for thread in self.threads:
+                thread.join()
+            self.threads, self.bells, self.workers = [], [], -1
+            self.desks[:] = 0
+
+
+POOL = Pool()
+
+
+atexit.register(POOL.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=POOL.reset)
