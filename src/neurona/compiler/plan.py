@@ -62,7 +62,8 @@ def make_plan(
     plan = Plan(ordered, min(writers, default=len(ordered)))
     copied = [pair for pair in writes if pair not in in_place]
     plan.tasks += [_copy(new, old) for old, new in copied]
-    _assign_memory(plan, shared, {value_key(node) for node in outside})
+    held = {value_key(ok) for ok in checks}
+    _assign_memory(plan, shared, {value_key(node) for node in outside}, held)
     return plan
 
 
@@ -187,8 +188,11 @@ def _copy(source: Node, target: Node) -> Task:
 # --- memory ---
 
 
-def _assign_memory(plan: Plan, shared: dict[Key, Key], outside: set[Key]) -> None:
-    """Give every storage a slot, and those of the program itself a place in the arena."""
+def _assign_memory(plan: Plan, shared: dict[Key, Key], outside: set[Key], held: set[Key]) -> None:
+    """Give every storage a slot, and those of the program itself a place in the arena.
+
+    held: what is still looked at when the checks are made, after `guarded` tasks.
+    """
     first: dict[Key, int] = {}
     last: dict[Key, int] = {}
     storages: dict[Key, Storage] = {}
@@ -198,6 +202,8 @@ def _assign_memory(plan: Plan, shared: dict[Key, Key], outside: set[Key]) -> Non
             storages[key] = storage
             first.setdefault(key, i)
             last[key] = i
+    for key in held & last.keys():
+        last[key] = max(last[key], plan.guarded)
     roots = dict.fromkeys(shared.get(key, key) for key in storages)
     numbers = {root: number for number, root in enumerate(roots)}
     plan.slots = {key: numbers[shared.get(key, key)] for key in storages}
