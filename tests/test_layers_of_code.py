@@ -60,7 +60,7 @@ def imported_modules(path: Path, tree: ast.Module) -> Iterator[tuple[ast.AST, st
             module = ".".join((*base, *([node.module] if node.module else [])))
             if module == "neurona":
                 for alias in node.names:
-                    folder = alias.name in RANK
+                    folder = alias.name in RANK or (PACKAGE / f"{alias.name}.py").is_file()
                     yield node, f"neurona.{alias.name}" if folder else "neurona"
             else:
                 yield node, module

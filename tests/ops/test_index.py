@@ -20,6 +20,7 @@ from neurona.core.errors import (
 )
 from neurona.core.tensor import Tensor
 from neurona.core.trace import recording
+from neurona.core.variable import Variable
 from neurona.ops.index import UPDATE_SLICE, apply, getitem, nonzero, setitem
 from tests.ops.derivatives import check_gradients
 from tests.ops.lowered import run_indexed
@@ -221,6 +222,23 @@ def test_setitem_through_the_operator_keeps_the_history() -> None:
     x.backward(tensor(np.ones(3)))
     assert w.grad is not None
     assert w.grad.tolist() == [0, 4, 8]
+
+
+def test_setitem_writes_a_variable() -> None:
+    w = Variable([1.0, 2.0, 3.0])
+    y = w * 2
+    w[0] = 9.0
+    w += 1
+    assert w.tolist() == w.numpy().tolist() == (w * 1).tolist() == [10, 3, 4]
+    assert w.version == 2
+    assert y.tolist() == [2, 4, 6]
+    y.backward(tensor(np.ones(3, np.float32)))
+    assert w.grad is not None
+    assert w.grad.tolist() == [2, 2, 2]
+    with recording() as trace:
+        w[1] = 0.0
+    assert set(trace.writes) == {w}
+    assert w.tolist() == [10, 3, 4]
 
 
 @pytest.mark.parametrize("dtype", dtypes.ALL)

@@ -105,6 +105,11 @@ class Variable(Tensor):
         else:
             self._replace(node.array)
 
+    def _rebind(self, other: Tensor) -> Tensor:
+        # `w[i] = v` and `w += v` replace the value, as `assign` does.
+        self.assign(other)
+        return self
+
     def _install(self, array: Array, *, exclusive: bool) -> None:
         self._buffer = Buffer(array)
         self._exclusive = exclusive
