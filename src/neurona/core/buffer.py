@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 
 from neurona.core.op import Array
 
 ALIGNMENT = 64
+PAGE = 4096
+COLOUR = 7 * ALIGNMENT
 
 
 class Buffer:
@@ -27,9 +32,17 @@ class Buffer:
         return self.array.nbytes
 
 
+_colour = itertools.count()
+
+
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
-    """An uninitialised row-major array whose first element lies on a cache line."""
-    nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    raw = np.empty(nbytes + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
+    """An uninitialised row-major array whose first element lies on a cache line.
+
+    Large arrays start at different places of a page: streams that all start at the same one (as
+    fresh pages do) would fight for the same few lines of the cache.
+    """
+    nbytes = math.prod(shape) * dtype.itemsize
+    shift = 0 if nbytes < PAGE else next(_colour) * COLOUR % PAGE
+    raw = np.empty(nbytes + ALIGNMENT + shift, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT + shift
     return raw[start : start + nbytes].view(dtype).reshape(shape)
