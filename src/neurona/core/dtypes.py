@@ -62,10 +62,12 @@ def as_dtype(dtype: Any) -> DType:
             found = np.dtype(dtype)
         except TypeError:
             found = None
+        if found is not None and not found.isnative:
+            found = found.newbyteorder("=")
     if found not in _CATEGORY:
         known = ", ".join(_BY_NAME)
         raise DTypeError(f"dtype {dtype!r} is not one of Neurona's: {known}")
-    return found.newbyteorder("=") if not found.isnative else found
+    return found
 
 
 def is_float(dtype: DType) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, SupportsIndex
 
 import numpy as np
 
-from neurona.core.dtypes import DEFAULT_FLOAT, DType, as_dtype, is_float
+from neurona.core.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, as_dtype, is_float, is_integer
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError, TraceError
 from neurona.core.node import Node, constant
 from neurona.core.op import LITERAL, Array, Shape
@@ -274,16 +274,44 @@ class Tensor(Operators):
 
 
 def to_array(value: Any, dtype: Any = None) -> Array:
-    """`value` as an array of a dtype Neurona has; floats in lists become float32."""
+    """`value` as an array of a dtype Neurona has; floats in lists become float32.
+
+    Raises `ShapeError` for rows of unequal length, `DTypeError` for what holds no numbers,
+    `OverflowError` for Python integers that do not fit.
+    """
     target = None if dtype is None else as_dtype(dtype)
     if isinstance(value, Tensor):
         array = value._concrete("asarray")
+    elif isinstance(value, (list, tuple, bool, int, float)):
+        return _from_python(value, target)
     else:
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise DTypeError(f"{type(value).__name__} is no array of numbers: {error}") from error
+    if array.dtype == object:
+        raise DTypeError(f"{type(value).__name__} is no array of numbers")
+    return array.astype(target or as_dtype(array.dtype), copy=False)
+
+
+def _from_python(value: Any, target: DType | None) -> Array:
+    try:
         array = np.asarray(value)
-        if array.dtype == np.float64 and not isinstance(value, (np.ndarray, np.generic)):
-            if not hasattr(value, "__array__"):
-                target = target or DEFAULT_FLOAT
-        elif array.dtype == object:
-            raise DTypeError(f"{type(value).__name__} is not a rectangular array of numbers")
-    target = target or as_dtype(array.dtype)
+    except ValueError as error:
+        raise ShapeError(f"{type(value).__name__} is not rectangular: {error}") from error
+    if array.dtype == object:
+        if not all(isinstance(element, (int, float)) for element in array.flat):
+            raise DTypeError(f"{type(value).__name__} is no array of numbers")
+        array = array.astype(np.float64)
+        target = target or DEFAULT_INT
+    elif target is None:
+        big = array.dtype == np.uint64 and array.size and int(array.max()) >= 2**63
+        floating = array.dtype == np.float64 and not isinstance(value, np.generic)
+        target = DEFAULT_INT if big else DEFAULT_FLOAT if floating else as_dtype(array.dtype)
+    as_dtype(array.dtype)
+    if is_integer(target) and array.dtype.kind in "iuf" and array.size:
+        info = np.iinfo(target)
+        for extreme in (array.min(), array.max()):
+            if np.isfinite(extreme) and not info.min <= int(extreme) <= info.max:
+                raise OverflowError(f"{extreme} does not fit {target} ({info.min}…{info.max})")
     return array.astype(target, copy=False)

@@ -271,13 +271,21 @@ def nextafter(x1: Any, x2: Any, /) -> Tensor:
 
 @provide
 def clip(x: Any, /, min: Any = None, max: Any = None) -> Tensor:
-    """x kept within [min, max]; no gradient flows where x lies outside. The dtype is x's.
+    """x kept within [min, max]; no gradient flows where x lies outside.
 
-    min, max: numbers or tensors, broadcast against x; None leaves that side open.
+    min, max: numbers or tensors, broadcast against x; None leaves that side open. The dtype is
+    x's: bounds are cast to it. Only a float number makes integers floats, as in arithmetic.
     """
     (tensor,) = _numbers("clip", x)
     for bound, beyond in ((min, less), (max, greater)):
         if bound is not None:
-            limit = cast(bound, tensor.dtype) if isinstance(bound, Tensor) else bound
+            limit = _bound(bound, tensor.dtype)
             tensor = where(beyond(tensor, limit) | isnan(limit), limit, tensor)
     return renew(tensor)
+
+
+def _bound(bound: Any, dtype: dtypes.DType) -> Any:
+    if isinstance(bound, int) and dtypes.is_integer(dtype):
+        info = np.iinfo(dtype)
+        return int(np.clip(bound, info.min, info.max))
+    return bound if isinstance(bound, (bool, int, float)) else cast(operand(bound), dtype)

@@ -219,8 +219,9 @@ def to_dlpack(
     dl_device: tuple[int, int] | None,
     copy: bool | None,
 ) -> Any:
-    """See `Tensor.__dlpack__`. The memory is shared read-only where the taker understands that
-    (DLPack 1.0), else copied, since a tensor never changes.
+    """See `Tensor.__dlpack__`. A copy, since takers may write and a tensor never changes.
+
+    copy=False shares the memory: read-only with takers of DLPack 1.0, else trusting them.
     """
     if stream is not None:
         raise ArgumentError("__dlpack__: the CPU has no streams; leave out stream")
@@ -230,13 +231,13 @@ def to_dlpack(
         raise ExchangeError(
             "__dlpack__: NumPy hands on no bfloat16; cast to float32 with `astype` first"
         )
-    shared = max_version is not None and max_version[0] >= 1 and not copy
-    if not shared:
-        if copy is False:
-            raise ExchangeError(
-                "__dlpack__: copy=False needs a taker of DLPack 1.0, which knows read-only memory"
-            )
+    if copy is not False:
         return np.array(array).__dlpack__(max_version=max_version)
     view = array.view()
-    view.flags.writeable = False
+    if max_version is not None and max_version[0] >= 1:
+        view.flags.writeable = False
+    elif not view.flags.writeable:
+        raise ExchangeError(
+            "__dlpack__: read-only memory needs a taker of DLPack 1.0; leave out copy=False"
+        )
     return view.__dlpack__(max_version=max_version)

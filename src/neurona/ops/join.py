@@ -101,6 +101,7 @@ def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Tensor:
     return apply(CONCAT, *tensors, axis=along) if len(tensors) > 1 else renew(tensors[0])
 
 
+@provide
 def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Tensor:
     """Tensors of one shape side by side along a new axis `axis`."""
     if not arrays:

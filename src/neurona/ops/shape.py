@@ -165,9 +165,9 @@ def pad(x: Any, /, width: Any, *, value: bool | int | float = 0) -> Tensor:
     """
     tensor = operand(x)
     pairs = [(width, width)] * tensor.ndim if isinstance(width, int) else list(width)
-    if len(pairs) != tensor.ndim:
+    if len(pairs) != tensor.ndim or any(len(pair) != 2 for pair in pairs):
         raise ShapeError(
-            f"pad: {len(pairs)} pairs of widths for shape {tensor.shape}; one (low, high) an axis"
+            f"pad: width {width} does not fit shape {tensor.shape}; one (low, high) an axis"
         )
     if isinstance(value, float) and not is_float(tensor.dtype):
         raise ArgumentError(f"pad: value {value} does not fit {tensor.dtype}; cast with `astype`")
@@ -234,7 +234,7 @@ def permute_dims(x: Any, /, axes: Sequence[int]) -> Tensor:
     return apply(PERMUTE_DIMS, tensor, axes=order)
 
 
-def expand_dims(x: Any, /, *, axis: int = 0) -> Tensor:
+def expand_dims(x: Any, /, axis: int = 0) -> Tensor:
     """A new axis of extent 1 at position `axis` of the result."""
     tensor = operand(x)
     place = normalize_axis(axis, tensor.ndim + 1, "expand_dims")
