@@ -67,25 +67,23 @@ class Entry:
         )
 
     def run(self, arrays: list[Array]) -> Any:
-        keep = list(arrays)
-        keep += [_row_major(handle._concrete("compile")) for handle, _ in self.captures]
-        addresses = [array.ctypes.data for array in keep]
+        if self.captures:
+            arrays += [_row_major(handle._concrete("compile")) for handle, _ in self.captures]
         if self.writes:
             with self.lock:
-                results = self._run(addresses)
+                results = self._run(arrays)
         else:
-            results = self._run(addresses)
+            results = self._run(arrays)
         leaves = [
             fixed if place is None else Tensor(constant(results[place]))
             for place, fixed in zip(self.places, self.fixed, strict=True)
         ]
         return unflatten(self.structure, leaves)
 
-    def _run(self, addresses: list[int]) -> list[Array]:
+    def _run(self, arrays: list[Array]) -> list[Array]:
         for variable in self.writes:
-            variable.exclusive_array()
-        buffers = [variable.current_array() for variable in self.reads]
-        results = self.program.run([*addresses, *[_row_major(b).ctypes.data for b in buffers]])
+            variable.own()
+        results = self.program.run(arrays, [variable.buffer() for variable in self.reads])
         for variable in self.writes:
             variable.version += 1
         return results

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from neurona.compiler.plan import Plan, make_plan, value_key
 from neurona.compiler.pool import POOL
 from neurona.compiler.tasks import Task, build_tasks
 from neurona.compiler.views import layout
-from neurona.core.buffer import aligned_empty
+from neurona.core.buffer import Buffer, address, aligned_empty
 from neurona.core.errors import NeuronaError
 from neurona.core.node import Node
 from neurona.core.op import LITERAL, Array
@@ -23,15 +23,23 @@ from neurona.graph.passes import SIMPLIFY
 
 
 class Memory:
-    """What one run needs for itself: the arena and the table of addresses."""
+    """What one run needs for itself: the arena and the table of addresses.
+
+    bound: the buffers whose addresses the table has from the last run.
+    """
 
     def __init__(self, program: Program) -> None:
         self.arena = aligned_empty((program.plan.size,), np.dtype(np.uint8))
-        self.slots = np.zeros(program.slot_count, np.int64)
-        start = self.arena.ctypes.data
+        table = np.zeros(program.slot_count, np.int64)
+        # A memoryview takes Python's integers quicker than the array does.
+        self.slots: Any = memoryview(cast(Any, table))
+        self.address = address(table)
+        start = address(self.arena)
         for slot, offset in program.plan.arena.items():
             self.slots[slot] = start + offset
-        self.address = self.slots.ctypes.data
+        for slot, array in program.constants:
+            self.slots[slot] = address(array)
+        self.bound: list[Buffer | None] = [None] * len(program.input_slots)
         self.objects: dict[int, Any] = {}
 
 
@@ -70,67 +78,82 @@ class Program:
         self.slot_count = len(set(slots.values())) + 1
         unused = self.slot_count - 1
         self.input_slots = [slots.get(value_key(node), unused) for node in self.inputs]
-        self.result_slots = [slots.get(value_key(node), unused) for node in self.results]
+        self.result_specs = [(slots.get(value_key(n), unused), n.spec) for n in self.results]
         self.check_slots = [slots[value_key(ok)] for ok in oks]
         self.constants = [
             (slots[value_key(n)], n.array)
             for n in order
             if n.value is not None and n.op is not LITERAL and value_key(n) in slots
         ]
+        self._words: list[Array] = []
         self.segments = self._segments()
         self.parallel = any(task.chunks > 1 for task in self.plan.tasks)
         self._free: list[Memory] = []
 
-    def _segments(self) -> list[Array | Task]:
-        """Runs of native tasks as the runner wants them, with Python tasks between."""
-        segments: list[Array | Task] = []
-        words: list[int] = []
+    def _segments(self) -> list[int | Task]:
+        """Addresses of runs of native tasks (see `runner`), with Python tasks between."""
+        segments: list[int | Task] = []
+        sections: list[int] = []
+        tasks: list[int] = []
         count = 0
-        guarded = self.plan.guarded
 
-        def close(checks: Sequence[int] = ()) -> None:
-            nonlocal words, count
+        def end_section(checks: Sequence[int] = ()) -> None:
+            nonlocal count
             if count or checks:
-                segments.append(np.array([count, *words, len(checks), *checks], np.int64))
-            words, count = [], 0
+                sections.extend([count, *tasks, len(checks), *checks])
+            tasks.clear()
+            count = 0
+
+        def end_segment() -> None:
+            end_section()
+            if sections:
+                self._words.append(np.array([*sections, -1], np.int64))
+                segments.append(address(self._words[-1]))
+            sections.clear()
 
         for i, task in enumerate(self.plan.tasks):
-            if i == guarded:
-                close(self.check_slots)
+            if i == self.plan.guarded:
+                end_section(self.check_slots)
             if not task.native:
-                close()
+                end_segment()
                 segments.append(task)
                 continue
-            address = native.load(task.text, "kernel")
+            function = native.load(task.text, "kernel")
             used = [self.plan.slots[storage.key] for storage in task.buffers]
-            words += [address, task.chunks, len(used), *used]
+            tasks += [function, task.chunks, len(used), *used]
             count += 1
-        close(self.check_slots if guarded >= len(self.plan.tasks) else ())
+        if self.plan.guarded >= len(self.plan.tasks):
+            end_section(self.check_slots)
+        end_segment()
         return segments
 
-    def run(self, addresses: Sequence[int]) -> list[Array]:
-        """The results; `addresses` of the inputs' memory (row-major, of their dtype).
+    def run(self, arrays: Sequence[Array], buffers: Sequence[Buffer] = ()) -> list[Array]:
+        """The results. The inputs are `arrays`, then `buffers`: row-major and of their dtype.
 
         Raises a check's error if it fails; no Variable is written then.
         """
         memory = self._free.pop() if self._free else Memory(self)
-        slots = memory.slots
-        for slot, address in zip(self.input_slots, addresses, strict=True):
-            slots[slot] = address
-        for slot, array in self.constants:
-            slots[slot] = array.ctypes.data
+        slots, bound = memory.slots, memory.bound
+        i = 0
+        for array in arrays:
+            slots[self.input_slots[i]] = address(array)
+            i += 1
+        for buffer in buffers:
+            if bound[i] is not buffer:
+                slots[self.input_slots[i]] = buffer.pointer
+                bound[i] = buffer
+            i += 1
         results = []
-        for slot, node in zip(self.result_slots, self.results, strict=True):
-            array = aligned_empty(node.shape, node.dtype)
-            slots[slot] = array.ctypes.data
-            results.append(array)
+        for slot, spec in self.result_specs:
+            result = np.empty(spec.shape, spec.dtype)
+            slots[slot] = address(result)
+            results.append(result)
         try:
             for segment in self.segments:
                 if isinstance(segment, Task):
                     self._evaluate(segment, memory)
                 else:
-                    address = segment.ctypes.data
-                    failed = POOL.run(address, memory.address, parallel=self.parallel)
+                    failed = POOL.run(segment, memory.address, parallel=self.parallel)
                     if failed:
                         raise type(self.errors[failed - 1])(*self.errors[failed - 1].args)
         finally:
@@ -164,11 +187,11 @@ class Program:
         base = place.base
         size = base.dtype.itemsize
         count = max(1, math.prod(base.shape))
-        address = int(memory.slots[self.plan.slots[value_key(base)]])
-        raw = _memory(address, count * size).view(base.dtype)
+        place_of_base = memory.slots[self.plan.slots[value_key(base)]]
+        raw = _memory(place_of_base, count * size).view(base.dtype)
         strides = tuple(stride * size for stride in place.strides)
         return np.ndarray(node.shape, base.dtype, raw, place.offset * size, strides)
 
 
-def _memory(address: int, nbytes: int) -> Any:
-    return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(address))
+def _memory(start: int, nbytes: int) -> Any:
+    return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(start))

@@ -1,9 +1,10 @@
 """The native loops that run a program: the runner, and the workers that help it.
 
-A segment is an int64 array: count, then for each task its function's address, its number of chunks,
-its number of buffers, and the slots of those. The runner makes each task's table from the program's
-slots. Then come the checks: count, and the slot of each boolean that must hold. The result is 0, or
-the number (from 1) of the first check that does not.
+A segment is an int64 array of sections. A section has the count of its tasks; for each task its
+function's address, its number of chunks, its number of buffers, and the slots of those, from which
+the runner makes the task's table; then the count of its checks and the slot of each boolean that
+must hold. A count of −1 ends the segment. The result is 0, or the number (from 1) of the first
+check that does not hold, after whose section nothing was run.
 
 A worker has a desk of `DESK` words: state, function, table, board. It waits there in native code;
 the runner offers the task to those who are idle, and all take chunks, the runner and every second
@@ -60,13 +61,27 @@ class RunnerEmitter(Text):
             board = self.assign("alloca [8 x i64], align 64")
             cursor = self.assign("alloca i64")
             failed = self.assign("alloca i64")
-            self.put(f"store i64 1, ptr {cursor}")
+            self.put(f"store i64 0, ptr {cursor}")
             self.put(f"store i64 0, ptr {failed}")
-            with self.loop("0", self.word("%segment", 0)):
+            self.put("br label %section")
+            self.label("section")
+            start = self.assign(f"load i64, ptr {cursor}")
+            count = self.word("%segment", start)
+            self.put(f"store i64 {self.add(start, 1)}, ptr {cursor}")
+            more = self.assign(f"icmp sge i64 {count}, 0")
+            self.put(f"br i1 {more}, label %tasks, label %end")
+            self.label("tasks")
+            with self.loop("0", count):
                 self.task(table, board, cursor)
             at = self.assign(f"load i64, ptr {cursor}")
-            with self.loop("0", self.word("%segment", at)) as i:
+            checks = self.word("%segment", at)
+            with self.loop("0", checks) as i:
                 self.check(i, at, failed)
+            self.put(f"store i64 {self.add(self.add(at, 1), checks)}, ptr {cursor}")
+            bad = self.assign(f"load i64, ptr {failed}")
+            good = self.assign(f"icmp eq i64 {bad}, 0")
+            self.put(f"br i1 {good}, label %section, label %end")
+            self.label("end")
             self.put(f"ret i64 {self.assign(f'load i64, ptr {failed}')}")
 
     def task(self, table: str, board: str, cursor: str) -> None:

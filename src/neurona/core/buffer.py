@@ -17,19 +17,28 @@ COLOUR = 7 * ALIGNMENT
 class Buffer:
     """Memory of one value: `device`, `array` (row-major or strided) and its address."""
 
-    __slots__ = ("array",)
+    __slots__ = ("_pointer", "array")
     device = "cpu"
 
     def __init__(self, array: Array) -> None:
         self.array = array
+        self._pointer = -1
 
     @property
     def pointer(self) -> int:
-        return int(self.array.ctypes.data)
+        if self._pointer < 0:
+            self._pointer = address(self.array)
+        return self._pointer
 
     @property
     def nbytes(self) -> int:
         return self.array.nbytes
+
+
+def address(array: Array) -> int:
+    """Where the first element lies (quicker than `array.ctypes.data`)."""
+    found: int = array.__array_interface__["data"][0]
+    return found
 
 
 _colour = itertools.count()
@@ -44,5 +53,5 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
     nbytes = math.prod(shape) * dtype.itemsize
     shift = 0 if nbytes < PAGE else next(_colour) * COLOUR % PAGE
     raw = np.empty(nbytes + ALIGNMENT + shift, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT + shift
+    start = -address(raw) % ALIGNMENT + shift
     return raw[start : start + nbytes].view(dtype).reshape(shape)

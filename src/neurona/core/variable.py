@@ -120,17 +120,18 @@ class Variable(Tensor):
         self._install(array, exclusive=False)
         self.version += 1
 
-    def exclusive_array(self) -> Array:
-        """The value's memory, sure to be seen by nobody else: a program may write into it."""
+    def own(self) -> None:
+        """Make sure that nobody else sees the value's memory, so that a program may write there."""
         if not self._exclusive:
             own = aligned_empty(self.shape, self.dtype)
             own[...] = self._buffer.array
             self._install(own, exclusive=True)
-        return self._buffer.array
 
-    def current_array(self) -> Array:
-        """The value's memory for reading at once."""
-        return self._buffer.array
+    def buffer(self) -> Buffer:
+        """The value's memory, row-major, for reading or (see `own`) writing at once."""
+        if not self._buffer.array.flags.c_contiguous:
+            self.own()
+        return self._buffer
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         return Variable(self._buffer.array, self.name, requires_grad=self._requires_grad)

@@ -54,8 +54,8 @@ class Product(_Skip):
 
     >>> import neurona as ne
     >>> from neurona import nn
-    >>> nn.Product(nn.Sigmoid())(ne.asarray([0.0, 2.0]))
-    Tensor([0.       , 1.7615942], dtype=float32)
+    >>> nn.Product(nn.ReLU())(ne.asarray([-3.0, 2.0]))
+    Tensor([-0.,  4.], dtype=float32)
     """
 
     def forward(self, x: Any) -> Tensor:

@@ -52,7 +52,7 @@ class Optimizer:
     >>> from neurona import optim
     >>> w = ne.Variable([1.0, 2.0])
     >>> optimizer = optim.SGD([w], learning_rate=0.5)
-    >>> (w * w).sum().backward() if hasattr(w, "sum") else ne.sum(w * w).backward()
+    >>> ne.sum(w * w).backward()
     >>> optimizer.step()
     >>> w.numpy()
     array([0., 0.], dtype=float32)

@@ -55,8 +55,8 @@ def sigmoid(x: Any) -> Tensor:
     """σ(x) = 1/(1 + e^−x); σ′ = σ(1 − σ) ≤ 1/4.
 
     >>> from neurona.nn import functional as F
-    >>> F.sigmoid([0.0, 2.0])
-    Tensor([0.5      , 0.8807971], dtype=float32)
+    >>> F.sigmoid([-100.0, 0.0, 100.0])
+    Tensor([3.78e-44, 5.00e-01, 1.00e+00], dtype=float32)
     """
     return transcendental.sigmoid(x)
 
@@ -213,8 +213,8 @@ def softmax(x: Any, dim: int) -> Tensor:
     """e^xᵢ / Σⱼ e^xⱼ along `dim`; Jacobian diag(s) − s sᵀ.
 
     >>> from neurona.nn import functional as F
-    >>> F.softmax([5.0, 6.0, 11.0, 7.0], dim=0)
-    Tensor([0.00241174, 0.00655578, 0.97295636, 0.01780783], dtype=float32)
+    >>> [round(share, 4) for share in F.softmax([5.0, 6.0, 11.0, 7.0], dim=0).tolist()]
+    [0.0024, 0.0066, 0.9732, 0.0178]
     """
     return softmaxes.softmax(as_float(x), axis=dim)
 

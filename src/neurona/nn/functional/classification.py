@@ -52,8 +52,8 @@ def cross_entropy(
     Raises `IndexOutOfRangeError` naming the label that is no class.
 
     >>> from neurona.nn import functional as F
-    >>> F.cross_entropy([[5.0, 6.0, 11.0, 7.0]], [2])
-    Tensor(0.02741606, dtype=float32)
+    >>> round(F.cross_entropy([[5.0, 6.0, 11.0, 7.0]], [2]).item(), 4)
+    0.0272
     """
     z = float_input("cross_entropy", input)
     axis = _class_axis("cross_entropy", z)
@@ -195,8 +195,9 @@ def binary_cross_entropy(
     probability lies outside [0, 1].
 
     >>> from neurona.nn import functional as F
-    >>> F.binary_cross_entropy([0.6011, 0.6201, 0.6433, 0.6568], [0, 1, 1, 0], reduction="none")
-    Tensor([0.91904455, 0.47787455, 0.44114408, 1.0694419 ], dtype=float32)
+    >>> losses = F.binary_cross_entropy([0.6011, 0.6201], [0, 1], reduction="none")
+    >>> [round(loss, 3) for loss in losses.tolist()]
+    [0.919, 0.478]
     """
     p = float_input("binary_cross_entropy", input)
     t = same_shape("binary_cross_entropy", p, target)
@@ -228,8 +229,8 @@ def binary_cross_entropy_with_logits(
     reduction: as in `binary_cross_entropy`.
 
     >>> from neurona.nn import functional as F
-    >>> F.binary_cross_entropy_with_logits([0.0, 2.0], [1.0, 1.0], reduction="sum")
-    Tensor(0.8200752, dtype=float32)
+    >>> round(F.binary_cross_entropy_with_logits([0.0, 2.0], [1, 1], reduction="sum").item(), 4)
+    0.8201
     """
     z = float_input("binary_cross_entropy_with_logits", input)
     t = same_shape("binary_cross_entropy_with_logits", z, target)

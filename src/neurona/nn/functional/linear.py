@@ -75,7 +75,7 @@ def embedding(x: Any, weight: Any, padding_idx: int | None = None) -> Tensor:
     >>> from neurona.nn import functional as F
     >>> F.embedding([2, 0], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     Tensor([[5., 6.],
-           [1., 2.]], dtype=float32)
+            [1., 2.]], dtype=float32)
     """
     index, w = operand(x), operand(weight)
     if not dtypes.is_integer(index.dtype):

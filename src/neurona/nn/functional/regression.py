@@ -47,8 +47,8 @@ def quadratic_cost(
     reduction: "mean" or "sum" over the batch, or "none": one number a sample.
 
     >>> from neurona.nn import functional as F
-    >>> F.quadratic_cost([[0.9, 0.1, 0.1, 0.2, 0.1, 0.1, 0, 0, 0, 0]], [[1.0] + [0.0] * 9])
-    Tensor(0.045, dtype=float32)
+    >>> F.quadratic_cost([[1.0, 2.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 2.0]])
+    Tensor(2.25, dtype=float32)
     """
     error = _difference("quadratic_cost", input, target)
     squares = error * error
