@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from neurona.core.dtypes import float64
 from neurona.core.errors import ShapeError
 from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
@@ -59,12 +60,12 @@ class BatchNorm(Module):
                 f"with {self.num_features} channels (axis 1)"
             )
         momentum: Any = self.momentum
+        batches = None
         if self.training and self.num_batches_tracked is not None:
-            batches = self.num_batches_tracked.detach() + 1
-            self.num_batches_tracked.assign(batches)
+            batches = self.num_batches_tracked + 1
             if momentum is None:
-                momentum = 1 / cast(batches, np.dtype(np.float64))
-        return functional.batch_norm(
+                momentum = 1 / cast(batches, float64)
+        result = functional.batch_norm(
             z,
             self.running_mean,
             self.running_var,
@@ -75,6 +76,9 @@ class BatchNorm(Module):
             self.eps,
             correction=self.correction,
         )
+        if batches is not None and self.num_batches_tracked is not None:
+            self.num_batches_tracked.assign(batches)
+        return result
 
     def extra_repr(self) -> str:
         return (
