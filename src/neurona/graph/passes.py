@@ -11,7 +11,7 @@ import numpy as np
 from neurona.core.buffer import Buffer
 from neurona.core.node import Node
 from neurona.core.op import CONSTANT, INPUT, LITERAL, Op, Spec
-from neurona.graph.order import rewrite, with_inputs
+from neurona.graph.order import rewrite, topological, with_inputs
 
 Pass = Callable[[Sequence[Node]], list[Node]]
 
@@ -65,4 +65,30 @@ def merge_equal(outputs: Sequence[Node]) -> list[Node]:
     return rewrite(outputs, rule)
 
 
-SIMPLIFY: tuple[Pass, ...] = (drop_marks, fold_literals, merge_equal)
+def transpose_products(outputs: Sequence[Node]) -> list[Node]:
+    """(A·B)ᵀ that nobody wants untransposed is computed as Bᵀ·Aᵀ, whose operands are views."""
+    users: dict[int, int] = {}
+    for node in topological(outputs):
+        for x in node.inputs:
+            users[id(x)] = users.get(id(x), 0) + 1
+    wanted = {id(node) for node in outputs}
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node.op.name == "permute_dims" and node.inputs[0].op.name == "matmul":
+            old, product = node.inputs[0], inputs[0]
+            ndim = len(node.shape)
+            swap = (*range(ndim - 2), ndim - 1, ndim - 2)
+            only = users[id(old)] == 1 and id(old) not in wanted
+            if only and node.attrs["axes"] == swap and product.op is old.op:
+                a, b = [
+                    make(node.op, x, axes=(*range(d - 2), d - 1, d - 2))
+                    for x in product.inputs
+                    for d in (len(x.shape),)
+                ]
+                return make(product.op, b, a)
+        return with_inputs(node, inputs)
+
+    return rewrite(outputs, rule)
+
+
+SIMPLIFY: tuple[Pass, ...] = (drop_marks, fold_literals, merge_equal, transpose_products)
