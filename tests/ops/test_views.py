@@ -133,6 +133,11 @@ def test_compiled(chain: tuple[tuple[int, ...], list[Step]]) -> None:
     np.testing.assert_array_equal(result.numpy(), theirs(steps, x + 1) * 2, str(steps), True)
 
 
+def test_compiled_views_of_nothing() -> None:
+    result = compile(lambda x: ne.permute_dims(x + 1, (1, 0)) * 2)(ne.zeros((0, 2)))
+    assert result.shape == (2, 0)
+
+
 @given(st.data())
 def test_writing_into_a_slice(data: st.DataObject) -> None:
     """`x[key] = v` rebinds the handle; what it was before, and other handles, stay."""

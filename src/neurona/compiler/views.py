@@ -14,11 +14,11 @@ Axes = tuple[int | None, ...]
 
 
 def row_major(shape: Shape) -> Strides:
-    """Strides in elements of a contiguous array."""
+    """Strides in elements of a contiguous array; not 0, also where there are no elements."""
     strides, step = [], 1
     for extent in reversed(shape):
         strides.append(step)
-        step *= extent
+        step *= max(extent, 1)
     return tuple(reversed(strides))
 
 
