@@ -83,7 +83,7 @@ class Fusion:
         for other in self.homes(sources):
             home = self.group_of[id(node)]
             if other is not home and other in self.groups:
-                self.merge(home, other, node, sources)
+                self.merge(home, other, node)
 
     def homes(self, sources: list[tuple[Node, Axes | None]]) -> list[Group]:
         """The loop groups the inputs come from, the latest first."""
@@ -223,15 +223,13 @@ class Fusion:
 
     # --- merging ---
 
-    def merge(
-        self, home: Group, other: Group, node: Node, sources: list[tuple[Node, Axes | None]]
-    ) -> None:
+    def merge(self, home: Group, other: Group, node: Node) -> None:
         """Take `other`, which computes an input of `node`, into the node's group if possible."""
         if any(middle not in (home, other) and other in middle.before for middle in home.before):
             return
         if home in other.before or home.kind[id(node)] == FINAL:
             return
-        same = self.correspondence(home, other, node, sources)
+        same = self.correspondence(home, other)
         if same is None:
             return
         rows = other.rows if other.rows is None else frozenset(same[d] for d in other.rows)
@@ -257,30 +255,27 @@ class Fusion:
             elif home in later.before:
                 later.before |= home.before
 
-    def correspondence(
-        self,
-        home: Group,
-        other: Group,
-        node: Node,
-        sources: list[tuple[Node, Axes | None]],
-    ) -> dict[int, int] | None:
-        """The dimension of `home` for each of `other`, as the node's axes say."""
+    def correspondence(self, home: Group, other: Group) -> dict[int, int] | None:
+        """The dimension of `home` for each of `other`, as all that `home` takes from it says."""
         if sorted(home.extents) != sorted(other.extents):
             return None
         same: dict[int, int] = {}
-        mine = home.axes[id(node)]
-        for x, (base, axes) in zip(node.inputs, sources, strict=True):
-            if self.group_of.get(id(base)) is not other:
-                continue
-            if axes is None or other.kind[id(base)] == FINAL:
-                return None
-            lead = len(node.shape) - len(x.shape)
-            for i, axis in enumerate(axes, lead):
-                dim = None if axis is None else other.axes[id(base)][axis]
-                if dim is not None:
-                    target = mine[i]
-                    if target is None or same.setdefault(dim, target) != target:
-                        return None
+        for node in home.nodes:
+            mine = home.input_axes.get(id(node), home.axes[id(node)])
+            for x in node.inputs:
+                base, axes = aligned(x)
+                if self.group_of.get(id(base)) is not other:
+                    continue
+                looks_up = isinstance(node.op.lower, Indexed)
+                if axes is None or other.kind[id(base)] == FINAL or looks_up:
+                    return None
+                lead = len(mine) - len(x.shape)
+                for i, axis in enumerate(axes, lead):
+                    dim = None if axis is None else other.axes[id(base)][axis]
+                    if dim is not None:
+                        target = mine[i]
+                        if target is None or same.setdefault(dim, target) != target:
+                            return None
         left = [d for d in range(len(home.extents)) if d not in same.values()]
         for d, extent in enumerate(other.extents):
             if d not in same:
