@@ -206,7 +206,8 @@ def _assign_memory(plan: Plan, shared: dict[Key, Key], outside: set[Key], held: 
         last[key] = max(last[key], plan.guarded)
     roots = dict.fromkeys(shared.get(key, key) for key in storages)
     numbers = {root: number for number, root in enumerate(roots)}
-    plan.slots = {key: numbers[shared.get(key, key)] for key in storages}
+    # A Variable that is written without being read has a slot too.
+    plan.slots = numbers | {key: numbers[shared.get(key, key)] for key in storages}
     own = [k for k in storages if shared.get(k, k) == k and k not in outside]
     placed: list[tuple[int, int, int, int]] = []
     for key in sorted(own, key=lambda k: -_nbytes(storages[k])):
