@@ -246,7 +246,7 @@ def test_recorded_draws_move_the_counter() -> None:
 
 def run_recorded(trace: Any, nodes: list[Any]) -> list[Array]:
     """Evaluates a recording node by node, the Variables having their values of now."""
-    known = {id(node): variable.buffer().array for variable, node in trace.reads.items()}
+    known = {id(node): variable.buffer.array for variable, node in trace.reads.items()}
 
     def value(node: Any) -> Array:
         if node.value is not None:

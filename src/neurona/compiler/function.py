@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 
 from neurona.compiler.program import Program
-from neurona.core.dtypes import as_dtype, number_dtype
+from neurona.core.dtypes import as_dtype, is_known, number_dtype
 from neurona.core.errors import ArgumentError
 from neurona.core.node import Node, constant
 from neurona.core.op import Array, Spec
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, Modes, Trace, recording
-from neurona.core.tree import Structure, flatten, unflatten
+from neurona.core.tree import LEAF, Structure, flatten, unflatten
 
 
 class Entry:
     """One recorded and compiled call of a function."""
 
     def __init__(self, trace: Trace, results: list[Any], structure: Structure) -> None:
-        self.structure = structure
+        self.structure = None if structure == LEAF else structure
         self.guards = trace.guards
         self.epoch = Modes.epoch
         self.captures = list(trace.captures.values())
@@ -78,12 +78,12 @@ class Entry:
             fixed if place is None else Tensor(constant(results[place]))
             for place, fixed in zip(self.places, self.fixed, strict=True)
         ]
-        return unflatten(self.structure, leaves)
+        return leaves[0] if self.structure is None else unflatten(self.structure, leaves)
 
     def _run(self, arrays: list[Array]) -> list[Array]:
         for variable in self.writes:
             variable.own()
-        results = self.program.run(arrays, [variable.buffer() for variable in self.reads])
+        results = self.program.run(arrays, [variable.buffer for variable in self.reads])
         for variable in self.writes:
             variable.version += 1
         return results
@@ -101,16 +101,16 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if STATE.trace is not None:
             return self.function(*args, **kwargs)
-        leaves, structure = flatten((args, kwargs))
         arrays: list[Array] = []
-        key: list[Any] = [structure, STATE.grad]
-        for leaf in leaves:
-            kind = _describe(leaf, arrays)
-            key.append(kind)
-        signature = tuple(key)
+        signature = _of_arrays(args, arrays) if not kwargs else None
+        if signature is None:
+            leaves, structure = flatten((args, kwargs))
+            arrays.clear()
+            signature = (structure, STATE.grad, *[_describe(leaf, arrays) for leaf in leaves])
         for entry in self.entries.get(signature, ()):
             if entry.fits():
                 return entry.run(arrays)
+        leaves, structure = flatten((args, kwargs))
         with self._lock:
             entry = self._record(leaves, structure)
             self.entries.setdefault(signature, []).insert(0, entry)
@@ -125,6 +125,18 @@ class Compiled:
 
     def __repr__(self) -> str:
         return f"compile({getattr(self.function, '__qualname__', self.function)})"
+
+
+def _of_arrays(args: tuple[Any, ...], arrays: list[Array]) -> tuple[Any, ...] | None:
+    """The signature of a call with NumPy arrays only, found quickly; None for other calls."""
+    key: list[Any] = [STATE.grad]
+    for arg in args:
+        if type(arg) is not np.ndarray or not is_known(arg.dtype):
+            return None
+        key.append(arg.shape)
+        key.append(arg.dtype)
+        arrays.append(arg if arg.flags.c_contiguous else np.ascontiguousarray(arg))
+    return tuple(key)
 
 
 def _row_major(array: Array) -> Array:

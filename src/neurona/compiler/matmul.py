@@ -47,8 +47,10 @@ class Matmul:
 
     @property
     def mr(self) -> int:
+        """Rows of a tile: as many as the registers hold, spread evenly over the tiles."""
         # 32 vector registers hold 28 sums; 16 hold 12.
-        return (28 if self.lanes * self.dtype.itemsize == 64 else 12) // 2
+        most = (28 if self.lanes * self.dtype.itemsize == 64 else 12) // 2
+        return -(-self.m // -(-self.m // most)) if self.m else most
 
     @property
     def panels(self) -> int:

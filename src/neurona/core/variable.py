@@ -111,6 +111,8 @@ class Variable(Tensor):
         return self
 
     def _install(self, array: Array, *, exclusive: bool) -> None:
+        if not array.flags.c_contiguous:
+            array = np.ascontiguousarray(array)
         self._buffer = Buffer(array)
         self._exclusive = exclusive
         self._leaf = None
@@ -127,10 +129,9 @@ class Variable(Tensor):
             own[...] = self._buffer.array
             self._install(own, exclusive=True)
 
+    @property
     def buffer(self) -> Buffer:
         """The value's memory, row-major, for reading or (see `own`) writing at once."""
-        if not self._buffer.array.flags.c_contiguous:
-            self.own()
         return self._buffer
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
