@@ -6,9 +6,6 @@ may differ by twice that; ops with `ulps` 0 must agree exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -22,21 +19,12 @@ from tests.ops.records import RECORDS
 from tests.ops.test_op_gradients import by_name, gradient_samples, near, sum_of_sizes
 from tests.ops.test_ops import special_inputs
 
-QUICK = (dtypes.float32, dtypes.bfloat16, dtypes.int32, dtypes.uint64, dtypes.bool_)
-
-
-def cases() -> Iterable[Any]:
-    """Every op in the `QUICK` dtypes (at least one); the others are slow."""
-    for record in RECORDS.values():
-        if record.op.lower is None:
-            continue
-        quick = [d for d in QUICK if d in record.dtypes] or [record.dtypes[-1]]
-        for dtype in record.dtypes:
-            marks = () if dtype in quick else (pytest.mark.slow,)
-            yield pytest.param(record, dtype, id=f"{record.name}-{dtype.name}", marks=marks)
-
-
-CASES = list(cases())
+CASES = [
+    pytest.param(record, dtype, id=f"{record.name}-{dtype.name}")
+    for record in RECORDS.values()
+    if record.op.lower is not None
+    for dtype in record.dtypes
+]
 
 
 def together(

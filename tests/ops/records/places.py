@@ -271,7 +271,7 @@ PAD = OpRecord(
         Failure(
             lambda: shape.pad(np.zeros((2, 3)), ((1, 2),)),
             ShapeError,
-            "pad: 1 pairs of widths for shape (2, 3)",
+            "pad: width ((1, 2),) does not fit shape (2, 3); one (low, high) an axis",
         ),
         Failure(
             lambda: shape.pad(np.zeros(3, np.int64), 1, value=0.5),
