@@ -58,9 +58,12 @@ def _key(who: str, shape: Shape, starts: Sequence[Array], size: Shape) -> tuple[
     return tuple(_bounds(who, shape, axis, int(start), n) for axis, (start, n) in places)
 
 
-def _first(k: Any, start: Any, extent: int) -> Any:
+def _first(k: Any, start: Any, extent: int, n: int) -> Any:
+    """Where a slice of `n` begins; as near as fits if it is out of range, which a check reports."""
     i = k.cast(start[()], dtypes.int64)
-    return i if start.dtype in dtypes.UNSIGNED else k.where(i < 0, i + extent, i)
+    if start.dtype not in dtypes.UNSIGNED:
+        i = k.where(i < 0, i + extent, i)
+    return k.minimum(k.maximum(i, 0), extent - n)
 
 
 def _infer_slice(x: Node, *starts: Node, size: Shape) -> Spec:
@@ -76,8 +79,8 @@ def _slice_vjp(
 
 
 def _slice_at(k: Any, index: tuple[Any, ...], x: Any, *starts: Any, size: Shape) -> Any:
-    places = zip(index, starts, x.shape, strict=True)
-    return x[tuple(_first(k, start, extent) + i for i, start, extent in places)]
+    places = zip(index, starts, x.shape, size, strict=True)
+    return x[tuple(_first(k, start, extent, n) + i for i, start, extent, n in places)]
 
 
 DYNAMIC_SLICE: Op = register(
@@ -122,7 +125,7 @@ def _update_at(k: Any, index: tuple[Any, ...], base: Any, update: Any, *starts: 
     inside: Any = None
     read = []
     for i, start, extent, n in zip(index, starts, base.shape, update.shape, strict=True):
-        place = i - _first(k, start, extent)
+        place = i - _first(k, start, extent, n)
         test = (place >= 0) & (place < n)
         inside = test if inside is None else inside & test
         read.append(k.minimum(k.maximum(place, 0), n - 1))

@@ -59,8 +59,11 @@ def within(who: str, indices: Array, axis: int, shape: Shape) -> Array:
 
 
 def _place(k: Any, indices: Any, at: Any, extent: int) -> Any:
+    """The place an index means; the nearest one if it is out of range, which a check reports."""
     i = k.cast(indices[at], dtypes.int64)
-    return i if indices.dtype in dtypes.UNSIGNED else k.where(i < 0, i + extent, i)
+    if indices.dtype not in dtypes.UNSIGNED:
+        i = k.where(i < 0, i + extent, i)
+    return k.minimum(k.maximum(i, 0), extent - 1)
 
 
 # --- take and its transpose ---
@@ -109,6 +112,8 @@ def _take_vjp(
 def _take_at(
     k: Any, index: tuple[Any, ...], x: Any, *indices: Any, axes: Axes, position: int
 ) -> Any:
+    if 0 in x.shape:
+        return k.constant(0, x.dtype)
     end = position + len(indices[0].shape)
     at, rest = index[position:end], iter((*index[:position], *index[end:]))
     named = {axis: _place(k, i, at, x.shape[axis]) for i, axis in zip(indices, axes, strict=True)}
@@ -311,6 +316,8 @@ def _along_vjp(
 
 
 def _along_at(k: Any, index: tuple[Any, ...], x: Any, indices: Any, *, axis: int) -> Any:
+    if 0 in x.shape:
+        return k.constant(0, x.dtype)
     place = _place(k, indices, index, x.shape[axis])
     return x[(*index[:axis], place, *index[axis + 1 :])]
 
