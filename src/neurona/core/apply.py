@@ -10,7 +10,7 @@ from neurona.core.buffer import Buffer
 from neurona.core.dtypes import is_float
 from neurona.core.errors import TraceError
 from neurona.core.node import Node
-from neurona.core.op import Op, Spec, register
+from neurona.core.op import LITERAL, Op, Spec, register
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, Trace, caller
 
@@ -61,7 +61,8 @@ def _record(
     requires_grad: bool,
     trace: Trace,
 ) -> Node:
-    weak = bool(nodes) and all(node.weak for node in nodes)
+    # As Python's arithmetic on the numbers would be; of literals alone the result is firm, as eager.
+    weak = all(x.weak for x in nodes) and any(x.op is not LITERAL for x in nodes)
     node = Node(op, nodes, attrs, spec, requires_grad=requires_grad, trace=trace, weak=weak)
     node.source = caller()
     return node

@@ -189,8 +189,10 @@ class Tensor(Operators):
         node = self._resolve(None)
         if node.value is None:
             return f"{type(self).__name__}({node.op.name}, shape={self.shape}, dtype={self.dtype})"
+        # NumPy prints the elements of foreign dtypes, such as bfloat16, as if they were integers.
+        array = node.array if node.array.dtype.isbuiltin == 1 else node.array.astype(np.float32)
         text = np.array2string(
-            node.array, separator=", ", prefix=f"{type(self).__name__}(", threshold=200
+            array, separator=", ", prefix=f"{type(self).__name__}(", threshold=200
         )
         shape = f", shape={self.shape}" if self.size == 0 else ""
         return f"{type(self).__name__}({text}{shape}, dtype={self.dtype})"

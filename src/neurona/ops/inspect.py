@@ -20,7 +20,7 @@ from neurona.core.op import Array
 from neurona.core.slots import provide
 from neurona.core.tensor import Tensor
 from neurona.ops.create import check_device
-from neurona.ops.operand import CAST, cast, operand, renew
+from neurona.ops.operand import CAST, operand, renew
 
 API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 """Versions of the array API standard that the namespace follows; the last is the one it names."""
@@ -46,9 +46,11 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> T
     """
     check_device("astype", device)
     tensor, wanted = operand(x), as_dtype(dtype)
-    if copy:
-        return apply(CAST, tensor, dtype=wanted.name)
-    return renew(cast(tensor, wanted))
+    if not copy and tensor.dtype == wanted and not tensor._node.weak:
+        return renew(tensor)
+    result = apply(CAST, tensor, dtype=wanted.name)
+    result._node.weak = False
+    return result
 
 
 def isdtype(dtype: Any, kind: Any) -> bool:
