@@ -299,7 +299,7 @@ def logsumexp(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor
     The elements' maximum is taken out first. All −∞ gives −∞, with derivative 0; an ∞ gives ∞.
 
     >>> logsumexp([1000.0, 1000.0])
-    Tensor(1000.6931, dtype=float32)
+    Tensor(1000.6932, dtype=float32)
     """
     tensor = as_float(x)
     axes = normalize_axes(axis, tensor.ndim, "logsumexp")

@@ -1,0 +1,23 @@
+"""The examples in the docstrings run, module by module."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import neurona
+
+MODULES = ["neurona", *(m.name for m in pkgutil.walk_packages(neurona.__path__, "neurona."))]
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not name.endswith("__main__")])
+def test_examples(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(name)
+    neurona.random.seed(0)
+    found = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    assert found.failed == 0, f"{found.failed} of {found.attempted} examples of {name}, see above"
