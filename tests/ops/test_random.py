@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 from collections.abc import Callable
@@ -189,6 +190,16 @@ def test_state_continues() -> None:
     with pytest.raises(ArgumentError, match="counter must be in"):
         other.state = {"seed": 1, "counter": -1}
     assert other.state["seed"] == 9
+
+
+def test_a_copy_goes_its_own_way() -> None:
+    g = random.Generator(9)
+    random.bits(7, generator=g)
+    other = copy.deepcopy(g)
+    expected = random.bits(50, generator=g).numpy()
+    np.testing.assert_array_equal(random.bits(50, generator=other), expected)
+    random.bits(50, generator=g)
+    assert g.state != other.state
 
 
 def test_seed_of_the_default_generator() -> None:

@@ -127,6 +127,7 @@ The axes of the index tensors come before axis `position` of what is left of x's
 """
 
 
+@provide
 def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
     """The slices of `x` along `axis` that `indices` names, as in an embedding's look-up.
 
@@ -142,9 +143,6 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
         raise ShapeError(f"take: axis is needed for shape {tensor.shape}")
     along = normalize_axis(axis or 0, tensor.ndim, "take")
     return apply(TAKE, tensor, index, axes=(along,), position=along)
-
-
-provide(take)
 
 
 def _infer_scatter(base: Node, updates: Node, *indices: Node, axes: Axes, position: int) -> Spec:

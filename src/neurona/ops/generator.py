@@ -76,6 +76,11 @@ class Generator:
         self.key.assign(_key(state["seed"]))
         self.counter.assign(np.uint64(counter))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Generator:
+        copy = Generator()
+        copy.state = self.state
+        return copy
+
     def __repr__(self) -> str:
         return "Generator(seed={seed}, counter={counter})".format(**self.state)
 
