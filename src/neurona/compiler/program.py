@@ -83,7 +83,7 @@ class Program:
         self.constants = [
             (slots[value_key(n)], n.array)
             for n in order
-            if n.value is not None and n.op is not LITERAL and value_key(n) in slots
+            if n.value is not None and value_key(n) in slots
         ]
         self._words: list[Array] = []
         self.segments = self._segments()
