@@ -200,6 +200,7 @@ def test_gradients_can_be_summed_or_thrown_away() -> None:
         (lambda: optim.SGD(nn.Linear(1, 1)), r"not a Linear; give model\.parameters\(\)"),
         (lambda: optim.SGD([]), "no parameters to learn"),
         (lambda: optim.SGD([np.ones(2)]), "a parameter is a Variable, not a ndarray"),
+        (lambda: optim.SGD([ne.Variable(np.ones(2, np.int64), "n")]), "'n' is int64; only floats"),
         (lambda: optim.SGD([ne.Variable([1.0], "w")] * 2), "'w' is given twice"),
         (lambda: optim.SGD([{"params": []}]), 'a group is a dictionary with "parameters"'),
         (

@@ -89,13 +89,18 @@ class Module:
             if RUNNING.observer is not None:
                 RUNNING.observer(self, path_of(self), output)
         except NeuronaError as error:
-            title = title_of(self)
-            if not (getattr(error, "__notes__", None) or title in str(error)):
-                error.add_note(f"in {title}")
+            self._locate(error)
             raise
         finally:
             running.pop()
         return output
+
+    def _locate(self, error: NeuronaError) -> None:
+        """Say in which layer the error arose, unless a layer inside or the message does."""
+        if "layer" not in vars(error):
+            title = vars(error)["layer"] = title_of(self)
+            if title not in str(error):
+                error.add_note(f"in {title}")
 
     def _guard(self, trace: Trace) -> None:
         """Make the program being recorded depend on this module's modes, once a recording."""

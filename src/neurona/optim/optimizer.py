@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neurona.core.dtypes import DType, float32
+from neurona.core.dtypes import DType, float32, is_float
 from neurona.core.errors import ArgumentError, CheckpointError, TraceError, nearest
 from neurona.core.op import Array
 from neurona.core.tensor import Tensor
@@ -195,6 +195,10 @@ class Optimizer:
         for parameter in parameters:
             if not isinstance(parameter, Variable):
                 raise self._error(f"a parameter is a Variable, not a {type(parameter).__name__}")
+            if not is_float(parameter.dtype):
+                raise self._error(
+                    f"the parameter {parameter.name!r} is {parameter.dtype}; only floats are learnt"
+                )
             if id(parameter) in known:
                 raise self._error(f"the parameter {parameter.name!r} is given twice")
             known.add(id(parameter))
