@@ -26,9 +26,6 @@ class Entry:
         self.structure = None if structure == LEAF else structure
         self.guards = trace.guards
         self.epoch = Modes.epoch
-        self.captures = list(trace.captures.values())
-        self.specs = [placeholder.spec for _, placeholder in self.captures]
-        self.reads = list(trace.reads)
         self.places: list[int | None] = []
         nodes: list[Node] = []
         self.fixed: list[Any] = []
@@ -40,6 +37,10 @@ class Entry:
             else:
                 self.places.append(None)
                 self.fixed.append(result)
+        # Only now, since a result may be what was captured or read for the first time.
+        self.captures = list(trace.captures.values())
+        self.specs = [placeholder.spec for _, placeholder in self.captures]
+        self.reads = list(trace.reads)
         written = [(v, node) for v, node in trace.writes.items() if node is not trace.reads[v]]
         self.writes = [variable for variable, _ in written]
         self.lock = threading.RLock()
