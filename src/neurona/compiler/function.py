@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from neurona.compiler.explain import Explanation
 from neurona.compiler.program import Program
 from neurona.core.dtypes import as_dtype, is_known, number_dtype
 from neurona.core.errors import ArgumentError
@@ -81,6 +82,12 @@ class Entry:
         ]
         return leaves[0] if self.structure is None else unflatten(self.structure, leaves)
 
+    def explain(self, arrays: list[Array]) -> Explanation:
+        """What the program does, measured on copies of these inputs and of the Variables."""
+        captured = [handle._concrete("compile") for handle, _ in self.captures]
+        variables = [variable.buffer.array for variable in self.reads]
+        return Explanation(self.program, [*arrays, *captured], variables)
+
     def _run(self, arrays: list[Array]) -> list[Array]:
         for variable in self.writes:
             variable.own()
@@ -116,6 +123,17 @@ class Compiled:
             entry = self._record(leaves, structure)
             self.entries.setdefault(signature, []).insert(0, entry)
         return entry.run(arrays)
+
+    def explain(self, *args: Any, **kwargs: Any) -> Explanation:
+        """The stages of the program for these arguments: graph, kernels, loop IR, LLVM, assembly.
+
+        The function is recorded and compiled for them, but not run: Variables keep their values.
+        """
+        leaves, structure = flatten((args, kwargs))
+        arrays: list[Array] = []
+        for leaf in leaves:
+            _describe(leaf, arrays)
+        return self._record(leaves, structure).explain(arrays)
 
     def _record(self, leaves: list[Any], structure: Structure) -> Entry:
         with recording() as trace:

@@ -16,7 +16,7 @@ from typing import Any
 from neurona.compiler.fusion import FINAL, FULL, ROW, Fusion, Group, reduced_axes
 from neurona.compiler.loops import Fold, Kernel, Nest, Param, Statement, Store, check, chunk_bounds
 from neurona.compiler.scalar import INDEX, Builder, Expr, compute_dtype
-from neurona.compiler.views import Axes, Layout, aligned, layout, row_major
+from neurona.compiler.views import Axes, Layout, aligned, is_generator, layout, row_major
 from neurona.core.dtypes import DType
 from neurona.core.lowering import Elementwise, Indexed, Reduction
 from neurona.core.node import Node
@@ -135,8 +135,10 @@ class KernelBuilder:
 
     def collapse(self, dims: list[int]) -> list[list[int]]:
         """Runs of neighbouring dimensions that can be walked as one."""
-        if any(isinstance(node.op.lower, Indexed) for node in self.group.nodes):
-            return [[d] for d in dims]
+        for node in self.group.nodes:
+            generated = any(self.generated(x) is not None for x in node.inputs)
+            if generated or isinstance(node.op.lower, Indexed):
+                return [[d] for d in dims]
         runs: list[list[int]] = []
         for d in dims:
             if runs and all(
@@ -154,7 +156,7 @@ class KernelBuilder:
         for node in self.group.nodes:
             found.append(self.own_strides(node))
             for i, x in enumerate(node.inputs):
-                if not self.inside(x) and x.op is not LITERAL:
+                if not self.inside(x) and x.op is not LITERAL and self.generated(x) is None:
                     found.append(self.outside_strides(node, i)[1])
         return found
 
@@ -166,12 +168,32 @@ class KernelBuilder:
         found = layout(x, self.layouts)
         if found is None:
             raise TypeError(f"{x!r} has no strides")
-        if isinstance(node.op.lower, Reduction):
-            axes = self.group.input_axes[id(node)]
-        else:
-            axes = self.group.axes[id(node)][len(node.shape) - len(x.shape) :]
+        axes = self.dimensions(node, x)
         strides = tuple(0 if n == 1 else s for n, s in zip(x.shape, found.strides, strict=True))
         return found, _by_dimension(axes, strides)
+
+    def dimensions(self, node: Node, x: Node) -> Axes:
+        """The dimension along which each axis of the input `x` of `node` runs."""
+        if isinstance(node.op.lower, Reduction):
+            return self.group.input_axes[id(node)]
+        return self.group.axes[id(node)][len(node.shape) - len(x.shape) :]
+
+    def generated(self, x: Node) -> tuple[Node, Axes] | None:
+        """The generator behind an input and its axes, if it is to be made on the spot."""
+        base, axes = aligned(x)
+        if axes is None or not is_generator(base) or self.inside(x):
+            return None
+        return base, axes
+
+    def generate(self, node: Node, x: Node, base: Node, axes: Axes) -> Expr:
+        index = [self.k.constant(0, INDEX)] * len(base.shape)
+        for dim, axis in zip(self.dimensions(node, x), axes, strict=True):
+            if axis is not None and dim is not None:
+                index[axis] = self.index[dim]
+        lower = base.op.lower
+        if not isinstance(lower, Indexed):
+            raise TypeError(f"{base!r} is not a generator")
+        return self.k.lift(lower.at(self.k, tuple(index), **base.attrs), base.dtype)
 
     def inside(self, x: Node) -> bool:
         """Whether the group computes the value itself."""
@@ -200,8 +222,10 @@ class KernelBuilder:
         if x.op is LITERAL:
             return self.k.constant(x.array.item(), x.dtype)
         if self.inside(x):
-            base = aligned(x)[0]
-            return self.value(base, phase)
+            return self.value(aligned(x)[0], phase)
+        generator = self.generated(x)
+        if generator is not None:
+            return self.generate(node, x, *generator)
         found, strides = self.outside_strides(node, i)
         if found.base.op is LITERAL:
             return self.k.constant(found.base.array.item(), x.dtype)

@@ -70,6 +70,7 @@ class Program:
         self.results = outputs[: len(results)]
         news = outputs[len(results) : len(results) + len(olds)]
         oks = outputs[len(results) + len(olds) :]
+        self.outputs = outputs
         order = topological(outputs)
         tasks, self.layouts = build_tasks(order, outputs)
         outside = [*self.inputs, *self.results, *[n for n in order if n.value is not None]]

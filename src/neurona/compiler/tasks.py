@@ -13,8 +13,8 @@ from neurona.compiler.kernels import KernelBuilder, LoopTask, Storage, storage_o
 from neurona.compiler.loops import Kernel
 from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for
 from neurona.compiler.pack import PackEmitter
-from neurona.compiler.views import Layout, aligned, is_view, layout
-from neurona.core.lowering import Contraction, Indexed
+from neurona.compiler.views import Layout, aligned, is_generator, is_view, layout
+from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction
 from neurona.core.node import Node
 from neurona.core.op import LITERAL
 
@@ -70,6 +70,8 @@ def build_tasks(order: list[Node], outputs: list[Node]) -> tuple[list[Task], dic
     for group in _group_order(fusion):
         node = group.nodes[0]
         if group.loops:
+            if not any(id(member) in stored for member in group.nodes):
+                continue
             for made in KernelBuilder(group, fusion, layouts, stored).build():
                 tasks.append(_loop_task(made))
         elif isinstance(node.op.lower, Contraction):
@@ -101,10 +103,13 @@ def _stored(order: list[Node], outputs: list[Node], fusion: Fusion) -> set[int]:
         if is_view(node):
             continue
         group = fusion.group_of.get(id(node))
+        fused = isinstance(node.op.lower, Elementwise | Reduction)
         for x in node.inputs:
-            base, _ = aligned(x)
+            base, axes = aligned(x)
             home = fusion.group_of.get(id(base))
-            if home is not None and (home is not group or isinstance(node.op.lower, Indexed)):
+            made_on_the_spot = fused and axes is not None and is_generator(base)
+            outside = home is not group or isinstance(node.op.lower, Indexed)
+            if home is not None and outside and not made_on_the_spot:
                 stored.add(id(base))
     # Results over the rows accumulate in memory anyway; kernels of one node always store it.
     for group in fusion.groups:

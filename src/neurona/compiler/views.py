@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from neurona.core.lowering import Reshape, View
+from neurona.core.lowering import Indexed, Reshape, View
 from neurona.core.node import Node
 from neurona.core.op import Shape
 
@@ -40,6 +40,11 @@ class Layout:
 
 def is_view(node: Node) -> bool:
     return isinstance(node.op.lower, View | Reshape)
+
+
+def is_generator(node: Node) -> bool:
+    """Whether the elements follow from the index alone, so that consumers make them on the spot."""
+    return isinstance(node.op.lower, Indexed) and not node.inputs
 
 
 def layout(node: Node, known: dict[int, Layout]) -> Layout | None:

@@ -80,15 +80,19 @@ def transpose_products(outputs: Sequence[Node]) -> list[Node]:
             swap = (*range(ndim - 2), ndim - 1, ndim - 2)
             only = users[id(old)] == 1 and id(old) not in wanted
             if only and node.attrs["axes"] == swap and product.op is old.op:
-                a, b = [
-                    make(node.op, x, axes=(*range(d - 2), d - 1, d - 2))
-                    for x in product.inputs
-                    for d in (len(x.shape),)
-                ]
+                a, b = [_transposed(node.op, x) for x in product.inputs]
                 return make(product.op, b, a)
         return with_inputs(node, inputs)
 
     return rewrite(outputs, rule)
+
+
+def _transposed(permute: Op, x: Node) -> Node:
+    ndim = len(x.shape)
+    axes = (*range(ndim - 2), ndim - 1, ndim - 2)
+    if x.op is permute and tuple(x.attrs["axes"]) == axes:
+        return x.inputs[0]
+    return make(permute, x, axes=axes)
 
 
 SIMPLIFY: tuple[Pass, ...] = (drop_marks, fold_literals, merge_equal, transpose_products)
