@@ -17,6 +17,7 @@ from neurona.compiler.fusion import FINAL, FULL, ROW, Fusion, Group, reduced_axe
 from neurona.compiler.loops import Fold, Kernel, Nest, Param, Statement, Store, check, chunk_bounds
 from neurona.compiler.scalar import INDEX, Builder, Expr, compute_dtype
 from neurona.compiler.views import Axes, Layout, aligned, is_generator, layout, row_major
+from neurona.core import dtypes
 from neurona.core.dtypes import DType
 from neurona.core.lowering import Elementwise, Indexed, Reduction
 from neurona.core.node import Node
@@ -257,6 +258,10 @@ class KernelBuilder:
         if not isinstance(lower, Elementwise):
             raise TypeError(f"{node.op.name} is not a loop")
         values = [self.input(node, i, phase) for i in range(len(node.inputs))]
+        if node.dtype == dtypes.bool_:
+            # Questions are asked of what would be stored: x must equal max(x) somewhere, whether
+            # either went through memory or not.
+            values = [self.k.stored(v, x.dtype) for v, x in zip(values, node.inputs, strict=True)]
         return self.k.lift(lower.emit(self.k, *values, **node.attrs), node.dtype)
 
     def fold_name(self, node: Node) -> str:
