@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+import neurona
+
 settings.register_profile(
     "few",
     max_examples=25,
@@ -48,6 +50,12 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data: {folder} is not a folder; set NEURONA_DATA")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def default_generator() -> None:
+    """The default generator starts every test from the same place, whatever ran before."""
+    neurona.random.seed(0)
 
 
 @pytest.fixture

@@ -18,6 +18,5 @@ MODULES = ["neurona", *(m.name for m in pkgutil.walk_packages(neurona.__path__, 
 def test_examples(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)
-    neurona.random.seed(0)
     found = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert found.failed == 0, f"{found.failed} of {found.attempted} examples of {name}, see above"
