@@ -61,7 +61,7 @@ def _record(
     requires_grad: bool,
     trace: Trace,
 ) -> Node:
-    # As Python's arithmetic on the numbers would be; of literals alone the result is firm, as eager.
+    # As Python's arithmetic would be; of literals alone the result is firm, as in eager mode.
     weak = all(x.weak for x in nodes) and any(x.op is not LITERAL for x in nodes)
     node = Node(op, nodes, attrs, spec, requires_grad=requires_grad, trace=trace, weak=weak)
     node.source = caller()
