@@ -1,0 +1,25 @@
+"""The networks, one file each, readable from top to bottom."""
+
+from neurona.models.adaline import Adaline
+from neurona.models.feed_forward import FeedForward
+from neurona.models.hebb import Hebb
+from neurona.models.linear_discriminant import LinearDiscriminant
+from neurona.models.logistic_discriminant import LogisticDiscriminant
+from neurona.models.mcculloch_pitts import McCullochPitts
+from neurona.models.mlp import MLP
+from neurona.models.nielsen import NielsenConfig, nielsen_network, train_nielsen
+from neurona.models.perceptron import Perceptron
+
+__all__ = [
+    "MLP",
+    "Adaline",
+    "FeedForward",
+    "Hebb",
+    "LinearDiscriminant",
+    "LogisticDiscriminant",
+    "McCullochPitts",
+    "NielsenConfig",
+    "Perceptron",
+    "nielsen_network",
+    "train_nielsen",
+]
