@@ -49,31 +49,83 @@ def place(path: Path, node: ast.AST) -> str:
 
 
 def imported_modules(path: Path, tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
-    """Every module a file imports anywhere, inside functions and for type checkers too."""
+    """Every module a file imports anywhere, inside functions and for type checkers too.
+
+    `ne.nn` after `import neurona as ne` counts as an import of `neurona.nn`.
+    """
     package = ("neurona", *path.relative_to(PACKAGE).parent.parts)
+    roots = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node, alias.name
+                if alias.name == "neurona":
+                    roots.add(alias.asname or "neurona")
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             module = ".".join((*base, *([node.module] if node.module else [])))
-            if module == "neurona":
-                for alias in node.names:
-                    folder = alias.name in RANK or (PACKAGE / f"{alias.name}.py").is_file()
-                    yield node, f"neurona.{alias.name}" if folder else "neurona"
-            else:
-                yield node, module
+            for alias in node.names:
+                yield node, f"neurona.{alias.name}" if module == "neurona" else module
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in roots:
+                yield node, f"neurona.{attribute}"
 
 
 def rank_of(module: str) -> int:
-    """The layer of `neurona.folder…`; a file beside the folders stands as high as what it uses."""
+    """The layer of `neurona.folder…`. A file beside the folders stands as high as what it uses.
+
+    So does the package itself, but what it loads when first asked for (imported under TYPE_CHECKING
+    there) counts where it is asked for.
+    """
     name = module.split(".")[1] if "." in module else "__init__"
     if name in RANK:
         return RANK[name]
     path = PACKAGE / f"{name}.py"
-    modules = imported_modules(path, ast.parse(path.read_text(encoding="utf-8")))
-    return max(rank_of(used) for _, used in modules if used.startswith("neurona."))
+    path = path if path.is_file() else PACKAGE / "__init__.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body):
+                for late in body:
+                    match late:
+                        case ast.ImportFrom(module=str(source), names=names) if name in [
+                            alias.asname or alias.name for alias in names
+                        ]:
+                            return rank_of(source)
+                body.clear()
+    modules = [used for _, used in imported_modules(PACKAGE / "__init__.py", tree)]
+    return max(rank_of(used) for used in modules if used.startswith("neurona."))
+
+
+def test_imports_are_seen() -> None:
+    path = PACKAGE / "ops" / "sub" / "file.py"
+    text = """
+import numpy, neurona.nn
+import neurona as ne
+from neurona import optim
+from neurona.core import node
+from .. import sum
+from ...train import model
+def f(): return ne.compile(ne.data.digits)
+"""
+    found = {module for _, module in imported_modules(path, ast.parse(text))}
+    assert found == {
+        "numpy",
+        "neurona",
+        "neurona.nn",
+        "neurona.optim",
+        "neurona.core",
+        "neurona.ops",
+        "neurona.train",
+        "neurona.compile",
+        "neurona.data",
+    }
+    ranks = {name: rank_of(f"neurona.{name}") for name in ("compile", "random", "add", "nn.linear")}
+    assert ranks["compile"] == RANK["compiler"]
+    assert ranks["random"] == RANK["ops"]
+    assert ranks["nn.linear"] == RANK["nn"]
+    assert RANK["ops"] <= ranks["add"] < RANK["compiler"]
 
 
 def test_every_folder_has_its_place() -> None:
