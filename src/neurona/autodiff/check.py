@@ -73,7 +73,7 @@ def check_gradients(
     Raises `GradientError` with the worst element.
 
     >>> import neurona as ne
-    >>> ne.check_gradients(lambda x: ne.exp(x) * x, [0.5, -1.0], order=2).checked
+    >>> ne.check_gradients(lambda x: ne.exp(x) * x, ne.asarray([0.5, -1.0]), order=2).checked
     4
     """
     if order not in (1, 2):
