@@ -18,8 +18,8 @@ import neurona as ne
 from neurona.core.errors import ArgumentError, AxisError, DTypeError, ShapeError
 
 UNARY = """abs acos acosh asin asinh atan atanh bitwise_invert ceil conj cos cosh exp expm1 floor
-imag isfinite isinf isnan log log1p log2 log10 logical_not negative positive real reciprocal round sign
-signbit sin sinh square sqrt tan tanh trunc"""
+imag isfinite isinf isnan log log1p log2 log10 logical_not negative positive real reciprocal round
+sign signbit sin sinh square sqrt tan tanh trunc"""
 BINARY = """add atan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor
 copysign divide equal floor_divide greater greater_equal hypot less less_equal logaddexp logical_and
 logical_or logical_xor maximum minimum multiply nextafter not_equal pow remainder subtract"""

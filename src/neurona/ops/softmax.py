@@ -23,6 +23,8 @@ from neurona.ops.transcendental import exp, log
 def _shifted(x: Any, axis: Axis) -> Tensor:
     """x less its maximum: the same softmax, and no overflow."""
     tensor = as_float(x)
+    if not tensor.size:
+        return tensor
     top: Tensor = operators.stop_gradient(max(tensor, axis=axis, keepdims=True))
     return tensor - top
 
