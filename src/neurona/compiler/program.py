@@ -88,7 +88,7 @@ class Program:
         ]
         self._words: list[Array] = []
         self.segments = self._segments()
-        self.parallel = any(task.chunks > 1 for task in self.plan.tasks)
+        self.parallel = any(task.shared for task in self.plan.tasks)
         self._free: list[Memory] = []
 
     def _segments(self) -> list[int | Task]:
@@ -121,7 +121,8 @@ class Program:
                 continue
             function = native.load(task.text, "kernel")
             used = [self.plan.slots[storage.key] for storage in task.buffers]
-            tasks += [function, task.chunks, len(used), *used]
+            chunks = task.chunks if task.shared else -task.chunks
+            tasks += [function, chunks, len(used), *used]
             count += 1
         if self.plan.guarded >= len(self.plan.tasks):
             end_section(self.check_slots)

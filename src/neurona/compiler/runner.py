@@ -1,10 +1,10 @@
 """The native loops that run a program: the runner, and the workers that help it.
 
 A segment is an int64 array of sections. A section has the count of its tasks; for each task its
-function's address, its number of chunks, its number of buffers, and the slots of those, from which
-the runner makes the task's table; then the count of its checks and the slot of each boolean that
-must hold. A count of −1 ends the segment. The result is 0, or the number (from 1) of the first
-check that does not hold, after whose section nothing was run.
+function's address, its number of chunks (negative if they are not worth sharing), its number of
+buffers, and the slots of those, from which the runner makes the task's table; then the count of its
+checks and the slot of each boolean that must hold. A count of −1 ends the segment. The result is 0,
+or the number (from 1) of the first check that does not hold, after whose section nothing was run.
 
 A worker has a desk of `DESK` words: state, function, table, board. It waits there in native code;
 the runner offers the task to those who are idle, and all take chunks, the runner and every second
@@ -96,10 +96,11 @@ class RunnerEmitter(Text):
         several = self.assign(f"icmp sgt i64 {chunks}, 1")
         helped = self.assign(f"select i1 {several}, i64 %workers, i64 0")
         alone = self.assign(f"icmp eq i64 {helped}, 0")
+        every = self.intrinsic("i64", "llvm.abs.i64", ("i64", chunks), ("i1", "false"))
         tag = self.fresh("share").removeprefix("%")
         self.put(f"br i1 {alone}, label %{tag}_alone, label %{tag}")
         self.label(f"{tag}_alone")
-        self.put(f"call void {function}(ptr {table}, i64 0, i64 {chunks})")
+        self.put(f"call void {function}(ptr {table}, i64 0, i64 {every})")
         self.put(f"br label %{tag}_done")
         self.label(tag)
         self.put(f"store i64 {chunks}, ptr {self.place(board, CHUNKS)}")

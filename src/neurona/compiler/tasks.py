@@ -18,6 +18,9 @@ from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction
 from neurona.core.node import Node
 from neurona.core.op import LITERAL
 
+SMALL_PACK = 1 << 15
+"""Elements up to which packing is quicker than asking for help."""
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -50,6 +53,12 @@ class Task:
         if self.kernel is None:
             raise TypeError("a Python task has no LLVM IR")
         return emit(self.kernel, native.host().lanes)
+
+    @property
+    def shared(self) -> bool:
+        """Whether the chunks are worth handing to other threads."""
+        small = self.pack is not None and self.pack.packed_size < SMALL_PACK
+        return self.chunks > 1 and not small
 
     def reads(self) -> set[tuple[int, str]]:
         return {s.key for s, role in zip(self.buffers, self.roles, strict=True) if role != "write"}
