@@ -147,6 +147,7 @@ def test_argnums_and_structures() -> None:
 
 def test_numbers_and_arrays_are_arguments() -> None:
     assert grad(cube)(2.0).dtype == ne.float32
+    assert grad(cube)(np.float64(2.0)).dtype == ne.float64
     assert grad(lambda x: sum(cube(x)))(np.array([1.0, 2.0])).dtype == ne.float64
 
 

@@ -79,7 +79,10 @@ def check_gradients(
     if order not in (1, 2):
         raise ArgumentError(f"check_gradients: order must be 1 or 2, not {order!r}")
     given, structure = flatten(inputs)
-    leaves = [operand(leaf) if isinstance(leaf, (float, np.ndarray)) else leaf for leaf in given]
+    leaves = [
+        operand(np.asarray(leaf)) if isinstance(leaf, (float, np.ndarray)) else leaf
+        for leaf in given
+    ]
     at = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and is_float(leaf.dtype)]
     if not at:
         raise ArgumentError(
@@ -174,7 +177,7 @@ class _Check:
         if not report.max_error <= self.tolerance:
             raise GradientError(
                 f"check_gradients: derivative of order {order} by {report.where}: reverse mode "
-                f"gives {report.reverse_mode!r}, central differences {report.differences!r} "
+                f"gives {report.reverse_mode:.8g}, central differences {report.differences:.8g} "
                 f"(relative error {report.max_error:.3g}, allowed {self.tolerance:.3g})"
                 + ("" if self.exclude_kinks else "; if a kink is near, use exclude_kinks=True")
             )
@@ -238,7 +241,7 @@ class _Check:
         error = abs(left - right) / size if size else 0.0
         if not error <= DUALITY:
             raise GradientError(
-                f"check_gradients: order {order}: ⟨v, vjp(u)⟩ is {left!r} and ⟨u, jvp(v)⟩ {right!r}"
-                "; a vjp is not linear in its cotangent, or not the transpose of its own pull-back"
+                f"check_gradients: order {order}: ⟨v, vjp(u)⟩ is {left:.12g} and ⟨u, jvp(v)⟩ is "
+                f"{right:.12g}; a vjp is not linear in its cotangent, or not the transpose of its own pull-back"
             )
         return error

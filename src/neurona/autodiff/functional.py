@@ -125,8 +125,8 @@ def vjp(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[A
 def jvp(fn: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """(outputs of `fn` at `primals`, their change J·v along `tangents` v).
 
-    The pull-back u ↦ uᵀJ is linear in u, so its own pull-back is v ↦ J·v. That is reverse mode
-    twice: it costs about three evaluations of `fn` and needs no second set of rules.
+    The pull-back u ↦ uᵀJ is linear in u, so its own pull-back is v ↦ J·v: two reverse walks, and
+    no second set of rules.
     tangents: one a primal, of its structure, shapes and dtypes. Errors are those of `vjp`.
 
     >>> import neurona as ne

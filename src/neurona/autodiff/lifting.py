@@ -54,7 +54,8 @@ def _leaf(where: str, value: Any) -> Tensor:
             "derivatives are taken by float tensors, arrays and numbers and nested tuples, lists "
             "and dicts of them; let the function close over the rest"
         )
-    tensor = operand(value)
+    # A NumPy scalar has a dtype, though np.float64 is also a Python float.
+    tensor = operand(np.asarray(value) if isinstance(value, np.generic) else value)
     if not dtypes.is_float(tensor.dtype):
         raise DTypeError(
             f"{where} is {tensor.dtype}; derivatives are taken by floats: cast it, or let the "

@@ -201,7 +201,7 @@ def _is_input(leaf: Any) -> bool:
 
 
 def _input(leaf: Any, gradients: bool) -> Tensor:
-    array = operand(leaf)._concrete("draw")
+    array = operand(np.asarray(leaf) if isinstance(leaf, np.generic) else leaf)._concrete("draw")
     node = constant(array)
     node.requires_grad = gradients and dtypes.is_float(node.dtype)
     return Tensor(node)
