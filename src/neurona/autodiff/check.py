@@ -242,7 +242,7 @@ class _Check:
         if not error <= DUALITY:
             raise GradientError(
                 f"check_gradients: order {order}: ⟨v, vjp(u)⟩ is {left:.12g} and ⟨u, jvp(v)⟩ is "
-                f"{right:.12g}; a vjp is not linear in its cotangent, or not the transpose of its own "
-                "pull-back"
+                f"{right:.12g}; a vjp is not linear in its cotangent or not the transpose of its "
+                "own pull-back"
             )
         return error
