@@ -18,5 +18,8 @@ MODULES = ["neurona", *(m.name for m in pkgutil.walk_packages(neurona.__path__, 
 def test_examples(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)
-    found = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
-    assert found.failed == 0, f"{found.failed} of {found.attempted} examples of {name}, see above"
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    for example in doctest.DocTestFinder().find(module):
+        neurona.random.seed(0)  # each docstring stands for itself
+        runner.run(example)
+    assert runner.failures == 0, f"{runner.failures} of {runner.tries} examples of {name}"
