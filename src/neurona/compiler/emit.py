@@ -30,6 +30,9 @@ from neurona.compiler.scalar import INDEX, Expr
 from neurona.compiler.text import Text, Value, llvm_type, memory_type
 from neurona.core.dtypes import DType
 
+UNROLL = 4
+"""Vectors of a long fold that are combined side by side; a power of 2."""
+
 
 class Emitter(Text):
     """Writes one kernel. `lanes` is the width of vectors in elements."""
@@ -115,17 +118,23 @@ class Emitter(Text):
     # --- nests ---
 
     def nest(self, nest: Nest) -> None:
-        slots = {fold.name: self.open_fold(fold) for fold in nest.folds}
-        self.nest_loops(nest, nest.loops, slots)
+        extent = nest.loops[-1][1] if nest.loops else 0
+        long = not isinstance(extent, int) or extent >= 2 * UNROLL * self.lanes
+        ways = [
+            {fold.name: self.open_fold(fold) for fold in nest.folds}
+            for _ in range(UNROLL if nest.folds and long else 1)
+        ]
+        self.nest_loops(nest, nest.loops, ways)
         for fold in nest.folds:
-            self.close_fold(fold, slots[fold.name])
+            self.close_fold(fold, [slots[fold.name] for slots in ways])
 
     def nest_loops(
         self,
         nest: Nest,
         loops: tuple[tuple[str, int | Expr], ...],
-        slots: dict[str, str],
+        ways: list[dict[str, str]],
     ) -> None:
+        slots = ways[0]
         if not loops:  # of a scalar
             with self.scope():
                 self.work(nest, slots)
@@ -135,16 +144,25 @@ class Emitter(Text):
         if len(loops) > 1:
             with self.loop("0", stop) as i:
                 self.know(name, i)
-                self.nest_loops(nest, loops[1:], slots)
+                self.nest_loops(nest, loops[1:], ways)
             return
         if isinstance(extent, int):
             whole = str(extent // self.lanes * self.lanes)
             rest = extent % self.lanes
         else:
-            whole = self.assign(f"and i64 {stop}, {-self.lanes}")
+            whole = self.multiple_below(stop, self.lanes)
             rest = None
-        if whole != "0":
-            with self.loop("0", whole, self.lanes) as i:
+        start = "0"
+        if len(ways) > 1:
+            # Several sums side by side, so that an addition need not wait for the last one.
+            start = self.multiple_below(whole, self.lanes * len(ways))
+            with self.loop("0", start, self.lanes * len(ways)) as i:
+                for way, own in enumerate(ways):
+                    with self.scope():
+                        base = self.assign(f"add nsw i64 {i}, {way * self.lanes}")
+                        self.step(nest, name, base, own, None)
+        if whole != start:
+            with self.loop(start, whole, self.lanes) as i:
                 self.step(nest, name, i, slots, None)
         if rest is None:
             with self.loop(whole, stop, self.lanes) as i:
@@ -156,6 +174,12 @@ class Emitter(Text):
             bits = ", ".join(f"i1 {'true' if j < rest else 'false'}" for j in range(self.lanes))
             with self.scope():
                 self.step(nest, name, whole, slots, f"<{bits}>")
+
+    def multiple_below(self, number: str, unit: int) -> str:
+        """The greatest multiple of `unit`, a power of 2, that is at most `number`."""
+        if number.isdigit():
+            return str(int(number) // unit * unit)
+        return self.assign(f"and i64 {number}, {-unit}")
 
     def lane_numbers(self) -> str:
         return "<" + ", ".join(f"i64 {j}" for j in range(self.lanes)) + ">"
@@ -200,12 +224,18 @@ class Emitter(Text):
             new = Value(text, value.dtype, True)
         self.put(f"store {kind} {new.text}, ptr {slot}, align 64")
 
-    def close_fold(self, fold: Fold, slot: str) -> None:
+    def close_fold(self, fold: Fold, slots: list[str]) -> None:
         """Combine the lanes pairwise; the result is known by the fold's name from here on."""
         dtype = fold.value.dtype
         scalar = llvm_type(dtype)
         wide = f"<{self.lanes} x {scalar}>"
-        text = self.assign(f"load {wide}, ptr {slot}, align 64")
+        sums = [
+            Value(self.assign(f"load {wide}, ptr {slot}, align 64"), dtype, True) for slot in slots
+        ]
+        while len(sums) > 1:
+            pairs = zip(sums[::2], sums[1::2], strict=True)
+            sums = [self.instruction(fold.combine, [a, b], dtype) for a, b in pairs]
+        text = sums[0].text
         lanes = self.lanes
         while lanes > 1:
             half = lanes // 2

@@ -44,7 +44,8 @@ class Explanation:
     """
 
     def __init__(self, program: Program, arrays: Sequence[Array], buffers: Sequence[Array]) -> None:
-        self._tasks = program.plan.tasks
+        self._tasks = [*program.plan.prologue, *program.plan.tasks]
+        self._prologue = len(program.plan.prologue)
         self.arena = program.plan.size
         self.graph = _graph_lines(program)
         times = _measure(program, [*arrays, *buffers])
@@ -80,6 +81,7 @@ class Explanation:
                 f"{k.flops / k.seconds / 1e9:>8.1f} {k.bytes / k.seconds / 1e9:>7.1f} "
                 f"{k.chunks:>6}  {k.name}{' (pack)' if k.kind == 'pack' else ''}"
             )
+        lines.append(f"  the first {self._prologue} run only when Variables they read have changed")
         lines.append(f"  sum {total * 1e6:>9.1f}   arena {self.arena:,} bytes")
         return "\n".join(lines)
 
@@ -120,7 +122,8 @@ def _measure(program: Program, inputs: Sequence[Array]) -> list[float]:
     """Seconds of each native task on one thread, the least of several, in memory of its own."""
     slots = np.zeros(program.slot_count, np.int64)
     keep: list[Any] = []
-    for task in program.plan.tasks:
+    tasks = [*program.plan.prologue, *program.plan.tasks]
+    for task in tasks:
         for storage in task.buffers:
             slot = program.plan.slots[storage.key]
             if not slots[slot]:
@@ -132,7 +135,7 @@ def _measure(program: Program, inputs: Sequence[Array]) -> list[float]:
         own = np.array(array)
         keep.append(own)
         slots[slot] = address(own)
-    return [_time(program, task, slots) if task.native else 0.0 for task in program.plan.tasks]
+    return [_time(program, task, slots) if task.native else 0.0 for task in tasks]
 
 
 def _time(program: Program, task: Task, slots: Array) -> float:

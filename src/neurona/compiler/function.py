@@ -44,6 +44,8 @@ class Entry:
         self.reads = list(trace.reads)
         written = [(v, node) for v, node in trace.writes.items() if node is not trace.reads[v]]
         self.writes = [variable for variable, _ in written]
+        changing = dict(written)
+        self.steady = [variable for variable in self.reads if variable not in changing]
         self.lock = threading.RLock()
         inputs = [
             *trace.inputs,
@@ -55,6 +57,7 @@ class Entry:
             nodes,
             [(trace.reads[variable], node) for variable, node in written],
             trace.checks,
+            [trace.reads[variable] for variable in self.steady],
         )
 
     def fits(self) -> bool:
@@ -91,7 +94,9 @@ class Entry:
     def _run(self, arrays: list[Array]) -> list[Array]:
         for variable in self.writes:
             variable.own()
-        results = self.program.run(arrays, [variable.buffer for variable in self.reads])
+        buffers = [variable.buffer for variable in self.reads]
+        versions = tuple([variable.version for variable in self.steady])
+        results = self.program.run(arrays, buffers, versions)
         for variable in self.writes:
             variable.version += 1
         return results

@@ -2,6 +2,8 @@
 
 A Variable that is assigned is written in place if every other task that reads its old value can run
 before; else its new value is copied at the end. No Variable is written before all checks are known.
+What depends only on values that seldom change (packed weights, folded statistics) is a prologue,
+whose results are kept from run to run.
 """
 
 from __future__ import annotations
@@ -26,10 +28,15 @@ class Plan:
 
     slots: number of each piece of memory by storage key (aliases share one).
     arena: byte offset of those that live in the program's own memory; `size` its bytes.
+    prologue: tasks to run first and whenever a seldom changing input has; kept, kept_size: where
+        their results lie, as arena and size.
     """
 
     tasks: list[Task]
     guarded: int
+    prologue: list[Task] = field(default_factory=list)
+    kept: dict[int, int] = field(default_factory=dict)
+    kept_size: int = 0
     slots: dict[Key, int] = field(default_factory=dict)
     arena: dict[int, int] = field(default_factory=dict)
     size: int = 0
@@ -44,11 +51,13 @@ def make_plan(
     writes: Sequence[tuple[Node, Node]],
     checks: Sequence[Node],
     outside: Sequence[Node],
+    fixed: Sequence[Node] = (),
 ) -> Plan:
     """Plan the tasks of a graph.
 
     writes: (placeholder of a Variable, its new value). checks: booleans to hold before writing.
     outside: nodes whose memory the program is given (inputs, placeholders, results).
+    fixed: those of them that seldom change.
     """
     in_place = [pair for pair in writes if _can_update(tasks, *pair)]
     order = _order(tasks, in_place)
@@ -57,13 +66,16 @@ def make_plan(
         in_place.pop()
         order = _order(tasks, in_place)
     shared = {value_key(new): value_key(old) for old, new in in_place}
+    given = {value_key(node) for node in outside}
+    known = {value_key(node) for node in fixed}
+    prologue, order = _split(order, known, given | shared.keys())
     ordered = [_mark_shared(task, shared) for task in order]
     writers = [i for i, task in enumerate(ordered) if task.writes() & shared.keys()]
-    plan = Plan(ordered, min(writers, default=len(ordered)))
+    plan = Plan(ordered, min(writers, default=len(ordered)), prologue)
     copied = [pair for pair in writes if pair not in in_place]
     plan.tasks += [_copy(new, old) for old, new in copied]
     held = {value_key(ok) for ok in checks}
-    _assign_memory(plan, shared, {value_key(node) for node in outside}, held)
+    _assign_memory(plan, shared, given, held)
     return plan
 
 
@@ -149,6 +161,23 @@ def _order(tasks: list[Task], in_place: Sequence[tuple[Node, Node]]) -> list[Tas
     return result if len(result) == len(tasks) else None
 
 
+def _split(
+    order: Sequence[Task], known: set[Key], elsewhere: set[Key]
+) -> tuple[list[Task], list[Task]]:
+    """The tasks that need nothing but what is `known`, and the others."""
+    prologue: list[Task] = []
+    rest: list[Task] = []
+    for task in order:
+        pairs = [(s.key, role) for s, role in zip(task.buffers, task.roles, strict=True)]
+        made = {key for key, role in pairs if role != "read"}
+        if task.native and not made & elsewhere and {k for k, _ in pairs} - made <= known:
+            prologue.append(task)
+            known |= made
+        else:
+            rest.append(task)
+    return prologue, rest
+
+
 def _checks_come_late(
     order: Sequence[Task], in_place: Sequence[tuple[Node, Node]], checks: Sequence[Node]
 ) -> bool:
@@ -196,6 +225,9 @@ def _assign_memory(plan: Plan, shared: dict[Key, Key], outside: set[Key], held: 
     first: dict[Key, int] = {}
     last: dict[Key, int] = {}
     storages: dict[Key, Storage] = {}
+    kept = {key for task in plan.prologue for key in task.writes()}
+    for task in plan.prologue:
+        storages |= {storage.key: storage for storage in task.buffers}
     for i, task in enumerate(plan.tasks):
         for storage in task.buffers:
             key = storage.key
@@ -208,7 +240,11 @@ def _assign_memory(plan: Plan, shared: dict[Key, Key], outside: set[Key], held: 
     numbers = {root: number for number, root in enumerate(roots)}
     # A Variable that is written without being read has a slot too.
     plan.slots = numbers | {key: numbers[shared.get(key, key)] for key in storages}
-    own = [k for k in storages if shared.get(k, k) == k and k not in outside]
+    for key in kept:
+        plan.kept[plan.slots[key]] = plan.kept_size
+        plan.kept_size += _nbytes(storages[key])
+    given = outside | kept
+    own = [k for k in storages if shared.get(k, k) == k and k not in given]
     placed: list[tuple[int, int, int, int]] = []
     for key in sorted(own, key=lambda k: -_nbytes(storages[k])):
         begin, end, size = first[key], last[key], _nbytes(storages[key])

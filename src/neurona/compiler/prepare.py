@@ -1,7 +1,8 @@
 """Rewrites that bring a graph to the forms the later stages know.
 
-Half-precision and integer products become loops or float32 products, arg-reductions become two
-plain ones, values that must be contiguous get a copy, and indices that depend on data get a check.
+Half-precision and integer products become loops or float32 products, those with vectors become
+loops, arg-reductions become two plain ones, values that must be contiguous get a copy, and indices
+that depend on data get a check.
 """
 
 from __future__ import annotations
@@ -60,6 +61,10 @@ def to_known_forms(outputs: Sequence[Node]) -> list[Node]:
             return _arg_reduction(node, inputs[0])
         if node.op.name == "matmul" and node.dtype not in (dtypes.float32, dtypes.float64):
             return _product(node, inputs[0], inputs[1])
+        if node.op.name == "matmul" and inputs[0].shape[-1] == 1:
+            return make(op("multiply"), *inputs)
+        if node.op.name == "matmul" and 1 in (node.shape[-2], node.shape[-1]):
+            return _vector_product(node, inputs[0], inputs[1])
         return with_inputs(node, inputs)
 
     return rewrite(outputs, rule)
@@ -87,6 +92,30 @@ def _product(node: Node, a: Node, b: Node) -> Node:
     right = make(op("reshape"), b, shape=(*b.shape[:-2], 1, *b.shape[-2:]))
     products = make(op("multiply"), left, right)
     return make(op("sum"), products, axis=(len(products.shape) - 2,), keepdims=False)
+
+
+def _vector_product(node: Node, a: Node, b: Node) -> Node:
+    """A product with one row or column is a loop over the matrix, read once where it lies."""
+    matrix, vector = (a, _swap(b)) if node.shape[-1] == 1 else (_swap(b), a)
+    place = layout(matrix, {})
+    if place is None or place.strides[-1] == 1 or matrix.shape[-2] == 1:
+        # One sum for each row of the matrix.
+        products = make(op("multiply"), matrix, vector)
+        axis = len(products.shape) - 1
+    else:
+        # Its rows are not runs of memory but its columns are: add them up.
+        products = make(op("multiply"), _swap(matrix), _swap(vector))
+        axis = len(products.shape) - 2
+    sums = make(op("sum"), products, axis=(axis,), keepdims=False)
+    return make(op("reshape"), sums, shape=node.shape)
+
+
+def _swap(x: Node) -> Node:
+    """The last two axes exchanged."""
+    axes = (*range(len(x.shape) - 2), len(x.shape) - 1, len(x.shape) - 2)
+    if x.op.name == "permute_dims" and tuple(x.attrs["axes"]) == axes:
+        return x.inputs[0]
+    return make(op("permute_dims"), x, axes=axes)
 
 
 def with_copies(outputs: Sequence[Node]) -> list[Node]:

@@ -22,6 +22,14 @@ from neurona.graph.order import topological
 from neurona.graph.passes import SIMPLIFY
 
 
+class Kept:
+    """The results of a program's prologue for one state of its fixed inputs."""
+
+    def __init__(self, size: int, versions: tuple[int, ...]) -> None:
+        self.versions = versions
+        self.memory = aligned_empty((size,), np.dtype(np.uint8))
+
+
 class Memory:
     """What one run needs for itself: the arena and the table of addresses.
 
@@ -40,6 +48,7 @@ class Memory:
         for slot, array in program.constants:
             self.slots[slot] = address(array)
         self.bound: list[Buffer | None] = [None] * len(program.input_slots)
+        self.kept: Kept | None = None
         self.objects: dict[int, Any] = {}
 
 
@@ -48,6 +57,7 @@ class Program:
 
     inputs: nodes whose memory is given with each run. results: nodes returned, in memory of their
     own. writes: (placeholder among the inputs, new value). checks: (boolean scalar, its error).
+    fixed: inputs that seldom change; what depends on them alone is computed when they have.
     """
 
     def __init__(
@@ -56,6 +66,7 @@ class Program:
         results: Sequence[Node],
         writes: Sequence[tuple[Node, Node]] = (),
         checks: Sequence[tuple[Node, NeuronaError]] = (),
+        fixed: Sequence[Node] = (),
     ) -> None:
         self.inputs = list(inputs)
         olds = [old for old, _ in writes]
@@ -73,8 +84,10 @@ class Program:
         self.outputs = outputs
         order = topological(outputs)
         tasks, self.layouts = build_tasks(order, outputs)
-        outside = [*self.inputs, *self.results, *[n for n in order if n.value is not None]]
-        self.plan: Plan = make_plan(tasks, list(zip(olds, news, strict=True)), oks, outside)
+        constants = [node for node in order if node.value is not None]
+        outside = [*self.inputs, *self.results, *constants]
+        pairs = list(zip(olds, news, strict=True))
+        self.plan: Plan = make_plan(tasks, pairs, oks, outside, [*fixed, *constants])
         slots = self.plan.slots
         self.slot_count = len(set(slots.values())) + 1
         unused = self.slot_count - 1
@@ -82,17 +95,20 @@ class Program:
         self.result_specs = [(slots.get(value_key(n), unused), n.spec) for n in self.results]
         self.check_slots = [slots[value_key(ok)] for ok in oks]
         self.constants = [
-            (slots[value_key(n)], n.array)
-            for n in order
-            if n.value is not None and value_key(n) in slots
+            (slots[value_key(n)], n.array) for n in constants if value_key(n) in slots
         ]
         self._words: list[Array] = []
-        self.segments = self._segments()
+        self.prologue = self._segments(self.plan.prologue, -1)
+        self.segments = self._segments(self.plan.tasks, self.plan.guarded)
         self.parallel = any(task.shared for task in self.plan.tasks)
+        self._kept: Kept | None = None
         self._free: list[Memory] = []
 
-    def _segments(self) -> list[int | Task]:
-        """Addresses of runs of native tasks (see `runner`), with Python tasks between."""
+    def _segments(self, steps: Sequence[Task], guarded: int) -> list[int | Task]:
+        """Addresses of runs of native tasks (see `runner`), with Python tasks between.
+
+        The checks come before task `guarded`, or at the end; nowhere if that is negative.
+        """
         segments: list[int | Task] = []
         sections: list[int] = []
         tasks: list[int] = []
@@ -112,8 +128,8 @@ class Program:
                 segments.append(address(self._words[-1]))
             sections.clear()
 
-        for i, task in enumerate(self.plan.tasks):
-            if i == self.plan.guarded:
+        for i, task in enumerate(steps):
+            if i == guarded:
                 end_section(self.check_slots)
             if not task.native:
                 end_segment()
@@ -124,14 +140,20 @@ class Program:
             chunks = task.chunks if task.shared else -task.chunks
             tasks += [function, chunks, len(used), *used]
             count += 1
-        if self.plan.guarded >= len(self.plan.tasks):
+        if guarded >= len(steps):
             end_section(self.check_slots)
         end_segment()
         return segments
 
-    def run(self, arrays: Sequence[Array], buffers: Sequence[Buffer] = ()) -> list[Array]:
+    def run(
+        self,
+        arrays: Sequence[Array],
+        buffers: Sequence[Buffer] = (),
+        versions: tuple[int, ...] = (),
+    ) -> list[Array]:
         """The results. The inputs are `arrays`, then `buffers`: row-major and of their dtype.
 
+        versions: of the fixed inputs; other ones than before run the prologue again.
         Raises a check's error if it fails; no Variable is written then.
         """
         memory = self._free.pop() if self._free else Memory(self)
@@ -145,6 +167,8 @@ class Program:
                 slots[self.input_slots[i]] = buffer.pointer
                 bound[i] = buffer
             i += 1
+        if self.prologue:
+            self._use_kept(memory, versions)
         results = []
         for slot, spec in self.result_specs:
             result = np.empty(spec.shape, spec.dtype)
@@ -162,6 +186,24 @@ class Program:
             memory.objects.clear()
             self._free.append(memory)
         return results
+
+    def _use_kept(self, memory: Memory, versions: tuple[int, ...]) -> None:
+        """Let the run see the prologue's results for these versions, computed if they are not."""
+        kept = self._kept
+        if memory.kept is kept and kept is not None and kept.versions == versions:
+            return
+        stale = kept is None or kept.versions != versions
+        if kept is None or stale:
+            # A block of its own: another thread may be using the last one.
+            kept = Kept(self.plan.kept_size, versions)
+        start = address(kept.memory)
+        for slot, offset in self.plan.kept.items():
+            memory.slots[slot] = start + offset
+        if stale:
+            for segment in self.prologue:
+                POOL.run(cast(int, segment), memory.address, parallel=True)
+            self._kept = kept
+        memory.kept = kept
 
     # --- Python tasks ---
 
