@@ -135,8 +135,17 @@ class Fusion:
                     later.before |= news
 
     def producers(self, node: Node) -> set[Group]:
-        """Groups that compute the inputs."""
-        return {g for x in node.inputs if (g := self.group_of.get(id(aligned(x)[0]))) is not None}
+        """Groups that compute the inputs, and what a barrier before an input waits for."""
+        found = set()
+        waiting = list(node.inputs)
+        while waiting:
+            x = waiting.pop()
+            group = self.group_of.get(id(x))
+            if group is not None:
+                found.add(group)
+            else:
+                waiting += x.inputs
+        return found
 
     # --- joining ---
 
@@ -152,8 +161,8 @@ class Fusion:
             home = self.group_of.get(id(base))
             if home is group and (axes is None or group.kind[id(base)] == FINAL):
                 return False
-            if home is not None and home is not group and group in home.before:
-                return False
+        if any(group in other.before for other in self.producers(node) if other is not group):
+            return False
         found = self.line_up(node, group, sources, reduces=reduces)
         if found is None:
             return False
