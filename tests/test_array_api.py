@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.array_api import make_strategies_namespace
 
 import neurona as ne
 from neurona.core.errors import ArgumentError, AxisError, DTypeError, ShapeError
@@ -381,3 +384,20 @@ def test_arguments_that_do_not_fit() -> None:
     ):
         with pytest.raises(ArgumentError, match=text):
             call()
+
+
+# --- the namespace in the hands of Hypothesis, which uses nothing but the standard ---
+
+
+@given(st.data())
+def test_strategies_of_hypothesis_work_on_the_namespace(data: st.DataObject) -> None:
+    strategies = make_strategies_namespace(ne)
+    dtype = data.draw(strategies.boolean_dtypes() | strategies.real_dtypes())
+    x = data.draw(strategies.arrays(dtype, strategies.array_shapes(min_dims=0, min_side=0)))
+    assert isinstance(x, ne.Tensor)
+    assert x.dtype == dtype
+    part = x[data.draw(strategies.indices(x.shape, allow_newaxis=True))]
+    assert part.dtype == dtype
+    shapes = data.draw(strategies.mutually_broadcastable_shapes(2))
+    result = ne.zeros(shapes.input_shapes[0]) + ne.zeros(shapes.input_shapes[1])
+    assert result.shape == shapes.result_shape

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 TIMED = """
 import time
@@ -16,15 +18,20 @@ print(time.perf_counter() - between)
 LATER = ("llvmlite", "matplotlib", "PIL", "rich", "typer", "safetensors", "msgspec", "jinja2")
 
 
-def run(program: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+def run(program: str, environment: dict[str, str] | None = None) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_import_costs_little_over_numpy() -> None:
-    run("import neurona")  # compiles the byte code where that is missing
-    assert min(float(run(TIMED)) for _ in range(5)) <= 0.15
+def test_import_costs_little_over_numpy(tmp_path: Path) -> None:
+    """As installed: with byte code on disk, which the first run here writes."""
+    cached = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    cached["PYTHONPYCACHEPREFIX"] = str(tmp_path)
+    times = [float(run(TIMED, cached)) for _ in range(6)]
+    assert min(times[1:]) <= 0.15, times
 
 
 def test_heavy_parts_are_loaded_when_first_used() -> None:
