@@ -21,7 +21,7 @@ def step_and_weight():
 
 
 def test_shows_graph_kernels_and_their_shares(step_and_weight):
-    step, weight = step_and_weight
+    step, _ = step_and_weight
     explanation = step.explain(np.ones((5, 4), np.float32))
     text = str(explanation)
     assert "matmul(in0" in text

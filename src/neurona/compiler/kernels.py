@@ -16,9 +16,9 @@ from typing import Any
 from neurona.compiler.fusion import FINAL, FULL, ROW, Fusion, Group, reduced_axes
 from neurona.compiler.loops import Fold, Kernel, Nest, Param, Statement, Store, check, chunk_bounds
 from neurona.compiler.scalar import INDEX, Builder, Expr, compute_dtype
+from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.views import Axes, Layout, aligned, is_generator, layout, row_major
 from neurona.core import dtypes
-from neurona.core.dtypes import DType
 from neurona.core.lowering import Elementwise, Indexed, Reduction
 from neurona.core.node import Node
 from neurona.core.op import LITERAL
@@ -38,30 +38,12 @@ COMBINE = {
 
 
 @dataclass(frozen=True, eq=False)
-class Storage:
-    """Memory a kernel uses: of a node's value, or the kernel's own (`role` partial or scratch)."""
-
-    node: Node
-    role: str
-    size: int
-    dtype: DType
-
-    @property
-    def key(self) -> tuple[int, str]:
-        return id(self.node), self.role
-
-
-@dataclass(frozen=True, eq=False)
 class LoopTask:
     """A kernel and the memory behind each of its params."""
 
     kernel: Kernel
     buffers: tuple[Storage, ...]
     nodes: tuple[Node, ...]
-
-
-def storage_of(node: Node) -> Storage:
-    return Storage(node, "value", max(1, math.prod(node.shape)), node.dtype)
 
 
 class KernelBuilder:

@@ -12,9 +12,9 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from neurona.compiler.kernels import Storage, storage_of
 from neurona.compiler.loops import Kernel, Nest, Param, Store, check
 from neurona.compiler.scalar import Builder, Expr
+from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.tasks import Task
 from neurona.core.buffer import ALIGNMENT
 from neurona.core.node import Node

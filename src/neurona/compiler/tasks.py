@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from neurona.compiler import native
 from neurona.compiler.emit import emit
 from neurona.compiler.fusion import Fusion
-from neurona.compiler.kernels import KernelBuilder, LoopTask, Storage, storage_of
+from neurona.compiler.kernels import KernelBuilder, LoopTask
 from neurona.compiler.loops import Kernel
 from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for
 from neurona.compiler.pack import PackEmitter
+from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.views import Layout, aligned, is_generator, is_view, layout
 from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction
 from neurona.core.node import Node

@@ -1,0 +1,27 @@
+"""Pieces of memory that tasks read and write."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from neurona.core.dtypes import DType
+from neurona.core.node import Node
+
+
+@dataclass(frozen=True, eq=False)
+class Storage:
+    """Memory a kernel uses: of a node's value, or the kernel's own (`role` partial or scratch)."""
+
+    node: Node
+    role: str
+    size: int
+    dtype: DType
+
+    @property
+    def key(self) -> tuple[int, str]:
+        return id(self.node), self.role
+
+
+def storage_of(node: Node) -> Storage:
+    return Storage(node, "value", max(1, math.prod(node.shape)), node.dtype)
