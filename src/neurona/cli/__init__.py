@@ -1,0 +1,5 @@
+"""The command `neurona`."""
+
+from neurona.cli.app import main
+
+__all__ = ["main"]

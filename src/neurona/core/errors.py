@@ -68,5 +68,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     from difflib import get_close_matches  # slow to import, wanted only in messages
 
-    match = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {match[0]!r}?" if match else ""
+    by_lower_case = {one.lower(): one for one in known}
+    match = get_close_matches(name.lower(), list(by_lower_case), n=1)
+    return f"; did you mean {by_lower_case[match[0]]!r}?" if match else ""

@@ -204,7 +204,7 @@ def _mnist_file(file: _IdxFile, folder: Path, download: bool) -> NDArray[Any]:
     if path is None:
         raise DataError(
             f"{file.name}[.gz]: not found in {folder} or {folder / 'mnist'}; {_WHERE_TO_PUT}, "
-            "or ask for a download (download=True)"
+            "or ask for a download (download=True, --download)"
         )
     return read_idx(path, sha256=file.sha256)
 

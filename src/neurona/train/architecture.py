@@ -80,10 +80,10 @@ def layer_class(name: str, place: str) -> type[Module]:
         importlib.import_module("neurona.models")
         known = _known()
     if name not in known:
-        raise ArgumentError(
-            f"{place}: unknown layer {name!r}{nearest(name, known)} (a class of your own must be "
-            "imported and given to neurona.train.register first)"
+        hint = nearest(name, known) or (
+            "; a class of your own must be imported and given to neurona.train.register first"
         )
+        raise ArgumentError(f"{place}: unknown layer {name!r}{hint}")
     return known[name]
 
 

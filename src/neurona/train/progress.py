@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-LINES = 50
+LINES = 20
 """About how many lines a run prints; of longer runs only every nth epoch."""
 PAUSE_S = 0.1
 """How often the moving line is drawn anew."""

@@ -1,0 +1,77 @@
+"""`neurona train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from neurona.cli.folders import check_folder, next_run
+from neurona.core.errors import ArgumentError, nearest
+from neurona.nn.module import Module
+from neurona.train.config import Config
+from neurona.train.experiment import Outcome, Parts, load_parts, prepare_file, run
+
+EXAMPLES = Path(__file__).parent / "examples"
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended."""
+
+
+def config_path(name: str) -> Path:
+    """The file of an example, or the file itself. Raises `ArgumentError` with the nearest name."""
+    known = sorted(path.stem for path in EXAMPLES.glob("*.toml"))
+    if name in known:
+        return EXAMPLES / f"{name}.toml"
+    path = Path(name)
+    if not path.is_file():
+        raise ArgumentError(
+            f"train: {name!r} is no file and no example{nearest(name, known)} "
+            f"(examples: {', '.join(known)})"
+        )
+    return path
+
+
+def train(
+    name: str,
+    *,
+    data_dir: Path | None,
+    download: bool,
+    epochs: int | None,
+    seed: int | None,
+    out: Path | None,
+) -> None:
+    """Train what a configuration describes, measure it on the test part, and save it."""
+    path = config_path(name)
+    config, model = prepare_file(path, epochs=epochs, seed=seed)
+    folder = check_folder(out or next_run(path.stem))
+    parts = load_parts(config, data_dir=data_dir, download=download)
+    print_task(path.stem, config, parts, model.network)
+    outcome = run(model, config, parts)
+    model.save(folder)
+    print_outcome(outcome)
+    print(f"saved in {folder}")
+    if model.image_layout is not None:
+        print(f"next: neurona predict {folder} PICTURE.png")
+    if outcome.history.interrupted:
+        sys.exit(INTERRUPTED)
+
+
+def print_task(name: str, config: Config, parts: Parts, network: Module) -> None:
+    """Say what will be learnt from what."""
+    kept = "" if parts.validation is None else f", {len(parts.validation):,} to watch"
+    print(
+        f"{name}: {len(parts.training):,} samples to learn from{kept}, {len(parts.test):,} for "
+        f"the test, seed {config.seed}"
+    )
+    parameters = sum(parameter.size for parameter in network.parameters())
+    print(f"network: {parameters:,} parameters, {config.training.optimizer['name']}")
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """Say how long it took and what came out."""
+    history = outcome.history
+    word = "interrupted" if history.interrupted else "trained"
+    print(f"{word} after {len(history.epochs)} epochs, {history.seconds:.1f} s")
+    scores = "  ".join(
+        f"{name.replace('_', ' ')} {value:#.4g}" for name, value in outcome.scores.items()
+    )
+    print(f"test: {scores}")
