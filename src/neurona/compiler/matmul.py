@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from neurona.compiler.pack import Packing
 from neurona.compiler.text import Text, llvm_type
 from neurona.core.dtypes import DType
 from neurona.core.op import Shape
@@ -20,6 +21,7 @@ Strides = tuple[int, ...]
 CHUNK_FLOPS = 1 << 21
 """Arithmetic that makes a chunk of its own worth while."""
 MAX_CHUNKS = 64
+PAGE = 4096
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,35 @@ class Matmul:
         return -(-self.n // self.nr)
 
     @property
-    def b_batch(self) -> Shape:
-        """The batch axes along which B really varies; others have extent 1."""
-        return tuple(
-            1 if stride == 0 else extent
-            for extent, stride in zip(self.batch, self.b_strides, strict=False)
-        )
+    def right(self) -> Packing:
+        """B in panels of NR columns."""
+        return self.packing(self.b_strides, self.b_offset, self.n, self.nr, self.b_strides[-2:])
 
     @property
-    def packed_size(self) -> int:
-        return max(1, math.prod(self.b_batch) * self.panels * self.k * self.nr)
+    def left(self) -> Packing | None:
+        """A in panels of MR rows where it pays; else it is read where it lies.
+
+        It pays when the rows or columns that a tile reads side by side are a multiple of a page
+        apart, so that they fall on the same few lines of the cache, and the tile is used often.
+        """
+        row, column = self.a_strides[-2:]
+        apart = (row if column == 1 else column) * self.dtype.itemsize
+        if self.panels < 4 or self.m == 1 or apart % PAGE or self.k * self.dtype.itemsize < PAGE:
+            return None
+        return self.packing(self.a_strides, self.a_offset, self.m, self.mr, (column, row))
+
+    def packing(
+        self, strides: Strides, offset: int, columns: int, width: int, last: Strides
+    ) -> Packing:
+        batch = tuple(
+            1 if stride == 0 else extent
+            for extent, stride in zip(self.batch, strides, strict=False)
+        )
+        depth_stride, column_stride = last
+        return Packing(
+            batch, strides[:-2], self.k, columns, depth_stride, column_stride, offset, width,
+            self.dtype, self.lanes,
+        )  # fmt: skip
 
     @property
     def tiles(self) -> int:
@@ -96,11 +117,15 @@ def lanes_for(dtype: DType, float32_lanes: int) -> int:
 
 
 class MatmulEmitter(Text):
-    """LLVM IR of the product of A and packed B: table (A, packed B, C)."""
+    """LLVM IR of the product of A (packed or not) and packed B: table (A, B, C)."""
 
     def __init__(self, mm: Matmul) -> None:
         super().__init__(mm.lanes)
         self.mm = mm
+        self.left, self.right = mm.left, mm.right
+        # Strides of A's rows and columns within a tile, and from tile to tile.
+        self.row, self.column = (1, mm.mr) if self.left else mm.a_strides[-2:]
+        self.tile_step = self.left.panel_size if self.left else mm.mr * mm.a_strides[-2]
         self.kind = llvm_type(mm.dtype)
         self.wide = self.vector(self.kind, True)
         self.functions: dict[tuple[int, int], str] = {}
@@ -112,7 +137,8 @@ class MatmulEmitter(Text):
             for i in range(3):
                 slot = self.assign(f"getelementptr ptr, ptr %table, i64 {i}")
                 pointers.append(self.assign(f"load ptr, ptr {slot}"))
-            a = self.assign(f"getelementptr {self.kind}, ptr {pointers[0]}, i64 {mm.a_offset}")
+            start = 0 if self.left else mm.a_offset
+            a = self.assign(f"getelementptr {self.kind}, ptr {pointers[0]}, i64 {start}")
             with self.loop("%first", "%last") as chunk:
                 self.chunk(chunk, a, pointers[1], pointers[2])
         return "\n".join([*self.finished, *sorted(self.declarations)])
@@ -137,24 +163,34 @@ class MatmulEmitter(Text):
 
     def move_to_batch(self, batch: str, a: str, b: str, c: str) -> tuple[str, str, str]:
         mm = self.mm
-        a_at, b_at, rest = "0", "0", batch
-        places = []
+        rest = batch
+        places: list[str] = []
         for extent in reversed(mm.batch):
-            places.append(self.assign(f"srem i64 {rest}, {extent}"))
+            places.insert(0, self.assign(f"srem i64 {rest}, {extent}"))
             rest = self.assign(f"sdiv i64 {rest}, {extent}")
-        for i, place in enumerate(reversed(places)):
-            step = self.assign(f"mul i64 {place}, {mm.a_strides[i]}")
-            a_at = self.assign(f"add i64 {a_at}, {step}")
-            b_at = self.assign(f"mul i64 {b_at}, {mm.b_batch[i]}")
-            if mm.b_batch[i] != 1:
-                b_at = self.assign(f"add i64 {b_at}, {place}")
-        b_at = self.assign(f"mul i64 {b_at}, {mm.panels * mm.k * mm.nr}")
+        b_at = self.packed_matrix(self.right, places)
+        if self.left is not None:
+            a_at = self.packed_matrix(self.left, places)
+        else:
+            a_at = "0"
+            for place, stride in zip(places, mm.a_strides, strict=False):
+                step = self.assign(f"mul i64 {place}, {stride}")
+                a_at = self.assign(f"add i64 {a_at}, {step}")
         c_at = self.assign(f"mul i64 {batch}, {mm.m * mm.n}")
         moved = [
             self.assign(f"getelementptr {self.kind}, ptr {base}, i64 {at}")
             for base, at in ((a, a_at), (b, b_at), (c, c_at))
         ]
         return moved[0], moved[1], moved[2]
+
+    def packed_matrix(self, packing: Packing, places: list[str]) -> str:
+        """Where the matrix of these batch indices starts among the packed ones."""
+        at = "0"
+        for place, extent in zip(places, packing.batch, strict=True):
+            at = self.assign(f"mul i64 {at}, {extent}")
+            if extent != 1:
+                at = self.assign(f"add i64 {at}, {place}")
+        return self.assign(f"mul i64 {at}, {packing.matrix_size}")
 
     def panel(
         self, panel: str, columns: int, a: str, b: str, c: str, start: str, stop: str, last: str
@@ -179,7 +215,7 @@ class MatmulEmitter(Text):
 
     def call_tile(self, rows: int, columns: int, tile: str, a: str, b: str, c: str) -> None:
         mm = self.mm
-        a_at = self.assign(f"mul i64 {tile}, {mm.mr * mm.a_strides[-2]}")
+        a_at = self.assign(f"mul i64 {tile}, {self.tile_step}")
         a = self.assign(f"getelementptr {self.kind}, ptr {a}, i64 {a_at}")
         c_at = self.assign(f"mul i64 {tile}, {mm.mr * mm.n}")
         c = self.assign(f"getelementptr {self.kind}, ptr {c}, i64 {c_at}")
@@ -211,9 +247,9 @@ class MatmulEmitter(Text):
                 pointer = self.assign(f"getelementptr inbounds {self.kind}, ptr %b, i64 {at}")
                 align = mm.dtype.itemsize * mm.lanes
                 right.append(self.assign(f"load {self.wide}, ptr {pointer}, align {align}"))
-            column = self.assign(f"mul nsw i64 %k, {mm.a_strides[-1]}")
+            column = self.assign(f"mul nsw i64 %k, {self.column}")
             for i in range(rows):
-                at = self.assign(f"add nsw i64 {column}, {i * mm.a_strides[-2]}")
+                at = self.assign(f"add nsw i64 {column}, {i * self.row}")
                 pointer = self.assign(f"getelementptr inbounds {self.kind}, ptr %a, i64 {at}")
                 left = self.splat(self.assign(f"load {self.kind}, ptr {pointer}"), self.kind)
                 for j in range(mm.vectors):

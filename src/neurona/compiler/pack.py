@@ -1,49 +1,92 @@
-"""Packing the right operand of a matrix product into panels.
+"""Packing an operand of a matrix product into panels.
 
-A panel has NR columns and all K rows, padded with zeros: [panels][K][NR]. A chunk is a panel. Where
-the operand's columns lie side by side a panel's row is copied; where its rows do (a transposed
-matrix), blocks of L×L elements are transposed in registers; other strides are gathered.
+A panel has `width` columns and all rows, padded with zeros: [panels][depth][width]. A chunk is a
+panel. Where the operand's columns lie side by side a panel's row is copied; where its rows do (a
+transposed matrix), blocks of L×L elements are transposed in registers; other strides are gathered.
 """
 
 from __future__ import annotations
 
-from neurona.compiler.matmul import Matmul
+import math
+from dataclasses import dataclass
+
 from neurona.compiler.text import Text, llvm_type
+from neurona.core.dtypes import DType
+from neurona.core.op import Shape
+
+
+@dataclass(frozen=True)
+class Packing:
+    """(batch…, depth, columns) into panels of `width` columns; strides in elements.
+
+    batch: extents of the axes along which the operand varies, 1 for those it is repeated along.
+    """
+
+    batch: Shape
+    batch_strides: tuple[int, ...]
+    depth: int
+    columns: int
+    depth_stride: int
+    column_stride: int
+    offset: int
+    width: int
+    dtype: DType
+    lanes: int
+
+    @property
+    def panels(self) -> int:
+        return -(-self.columns // self.width)
+
+    @property
+    def panel_size(self) -> int:
+        return self.depth * self.width
+
+    @property
+    def matrix_size(self) -> int:
+        return self.panels * self.panel_size
+
+    @property
+    def count(self) -> int:
+        """Panels of all matrices."""
+        return math.prod(self.batch) * self.panels
+
+    @property
+    def size(self) -> int:
+        return max(1, math.prod(self.batch) * self.matrix_size)
 
 
 class PackEmitter(Text):
-    """LLVM IR of the packing of `mm`'s B: table (B, packed B)."""
+    """LLVM IR of a packing: table (operand, panels)."""
 
-    def __init__(self, mm: Matmul) -> None:
-        super().__init__(mm.lanes)
-        self.mm = mm
-        self.kind = llvm_type(mm.dtype)
+    def __init__(self, packing: Packing) -> None:
+        super().__init__(packing.lanes)
+        self.packing = packing
+        self.kind = llvm_type(packing.dtype)
         self.wide = self.vector(self.kind, True)
-        self.row_stride, self.column_stride = mm.b_strides[-2:]
 
     def run(self) -> str:
-        mm = self.mm
-        full, rest = divmod(mm.n, mm.nr)
+        p = self.packing
+        full, rest = divmod(p.columns, p.width)
         with self.function("void @kernel(ptr %table, i64 %first, i64 %last)"):
             b = self.assign("load ptr, ptr %table")
             slot = self.assign("getelementptr ptr, ptr %table, i64 1")
             target = self.assign(f"load ptr, ptr {slot}")
             with self.loop("%first", "%last") as chunk:
                 source, panel = self.panel_source(chunk, b)
-                at = self.assign(f"mul i64 {chunk}, {mm.k * mm.nr}")
+                at = self.assign(f"mul i64 {chunk}, {p.panel_size}")
                 goal = self.pointer(target, at)
                 if full and rest:
                     whole = self.assign(f"icmp slt i64 {panel}, {full}")
                     self.put(f"br i1 {whole}, label %whole, label %edge")
                     self.label("whole")
-                    self.panel(source, goal, mm.nr)
+                    self.panel(source, goal, p.width)
                     self.put("br label %done")
                     self.label("edge")
                     self.panel(source, goal, rest)
                     self.put("br label %done")
                     self.label("done")
                 else:
-                    self.panel(source, goal, rest or mm.nr)
+                    self.panel(source, goal, rest or p.width)
         return "\n".join([*self.finished, *sorted(self.declarations)])
 
     def pointer(self, base: str, at: str | int) -> str:
@@ -51,12 +94,12 @@ class PackEmitter(Text):
 
     def panel_source(self, chunk: str, b: str) -> tuple[str, str]:
         """Where the panel's first element lies, and the number of the panel in its matrix."""
-        mm = self.mm
-        panel = self.assign(f"srem i64 {chunk}, {mm.panels}")
-        rest = self.assign(f"sdiv i64 {chunk}, {mm.panels}")
-        at = self.assign(f"mul i64 {panel}, {mm.nr * self.column_stride}")
-        at = self.assign(f"add i64 {at}, {mm.b_offset}")
-        for extent, stride in zip(reversed(mm.b_batch), reversed(mm.b_strides[:-2]), strict=True):
+        p = self.packing
+        panel = self.assign(f"srem i64 {chunk}, {p.panels}")
+        rest = self.assign(f"sdiv i64 {chunk}, {p.panels}")
+        at = self.assign(f"mul i64 {panel}, {p.width * p.column_stride}")
+        at = self.assign(f"add i64 {at}, {p.offset}")
+        for extent, stride in zip(reversed(p.batch), reversed(p.batch_strides), strict=True):
             place = self.assign(f"srem i64 {rest}, {extent}")
             rest = self.assign(f"sdiv i64 {rest}, {extent}")
             step = self.assign(f"mul i64 {place}, {stride if extent != 1 else 0}")
@@ -64,29 +107,30 @@ class PackEmitter(Text):
         return self.pointer(b, at), panel
 
     def panel(self, source: str, goal: str, columns: int) -> None:
-        mm = self.mm
-        if self.row_stride == 1 and self.column_stride != 1 and mm.k > 1:
-            with self.loop("0", str(mm.k // mm.lanes * mm.lanes), mm.lanes) as k:
-                self.transposed(source, goal, k, mm.lanes, columns)
-            if mm.k % mm.lanes:
-                last = str(mm.k // mm.lanes * mm.lanes)
-                self.transposed(source, goal, last, mm.k % mm.lanes, columns)
+        p = self.packing
+        if p.depth_stride == 1 and p.column_stride != 1 and p.depth > 1:
+            whole, rest = p.depth // p.lanes * p.lanes, p.depth % p.lanes
+            with self.loop("0", str(whole), p.lanes) as k:
+                self.transposed(source, goal, k, p.lanes, columns)
+            if rest:
+                self.transposed(source, goal, str(whole), rest, columns)
             return
-        with self.loop("0", str(mm.k)) as k:
-            at = self.assign(f"mul nsw i64 {k}, {self.row_stride}")
+        with self.loop("0", str(p.depth)) as k:
+            at = self.assign(f"mul nsw i64 {k}, {p.depth_stride}")
             row = self.pointer(source, at)
-            to = self.pointer(goal, self.assign(f"mul nsw i64 {k}, {mm.nr}"))
-            for j in range(0, mm.nr, mm.lanes):
-                self.save(self.row(row, j, min(mm.lanes, columns - j)), to, j)
+            to = self.pointer(goal, self.assign(f"mul nsw i64 {k}, {p.width}"))
+            for j in range(0, p.width, p.lanes):
+                self.save(self.row(row, j, min(p.lanes, columns - j)), to, j)
 
     def row(self, row: str, first: int, live: int) -> str:
         """`live` elements of a row from column `first`, zeros behind them."""
         if live <= 0:
             return "zeroinitializer"
-        if self.column_stride == 1:
+        p = self.packing
+        if p.column_stride == 1:
             return self.run_of(self.pointer(row, first), live)
-        lanes = self.mm.lanes
-        offsets = ", ".join(f"i64 {(first + lane) * self.column_stride}" for lane in range(lanes))
+        lanes = p.lanes
+        offsets = ", ".join(f"i64 {(first + lane) * p.column_stride}" for lane in range(lanes))
         places = self.assign(
             f"getelementptr inbounds {self.kind}, ptr {row}, <{lanes} x i64> <{offsets}>"
         )
@@ -94,15 +138,15 @@ class PackEmitter(Text):
             self.wide,
             f"llvm.masked.gather.{self.suffix(self.kind, True)}.v{lanes}p0",
             (f"<{lanes} x ptr>", places),
-            ("i32", str(self.mm.dtype.itemsize)),
+            ("i32", str(self.packing.dtype.itemsize)),
             self.mask(live),
             (self.wide, "zeroinitializer"),
         )
 
     def run_of(self, pointer: str, live: int) -> str:
         """`live` neighbouring elements, zeros behind them."""
-        align = self.mm.dtype.itemsize
-        if live == self.mm.lanes:
+        align = self.packing.dtype.itemsize
+        if live == self.packing.lanes:
             return self.assign(f"load {self.wide}, ptr {pointer}, align {align}")
         return self.intrinsic(
             self.wide,
@@ -114,28 +158,38 @@ class PackEmitter(Text):
         )
 
     def mask(self, live: int) -> tuple[str, str]:
-        lanes = self.mm.lanes
+        lanes = self.packing.lanes
         flags = ", ".join(f"i1 {str(lane < live).lower()}" for lane in range(lanes))
         return f"<{lanes} x i1>", f"<{flags}>"
 
     def save(self, vector: str, to: str, column: int) -> None:
-        align = self.mm.dtype.itemsize * self.mm.lanes
-        self.put(f"store {self.wide} {vector}, ptr {self.pointer(to, column)}, align {align}")
+        p = self.packing
+        place, live = self.pointer(to, column), min(p.lanes, p.width - column)
+        if live == p.lanes:
+            whole = p.width % p.lanes == 0
+            align = p.dtype.itemsize * (p.lanes if whole else 1)
+            self.put(f"store {self.wide} {vector}, ptr {place}, align {align}")
+            return
+        name = f"llvm.masked.store.{self.suffix(self.kind, True)}.p0"
+        apart = ("i32", str(p.dtype.itemsize))
+        self.put(
+            self.call("void", name, (self.wide, vector), ("ptr", place), apart, self.mask(live))
+        )
 
     def transposed(self, source: str, goal: str, k: str, rows: int, columns: int) -> None:
         """`rows` rows from row k on, read as runs along the columns of the panel."""
-        mm = self.mm
+        p = self.packing
         start = self.pointer(source, k)
-        to = self.pointer(goal, self.assign(f"mul nsw i64 {k}, {mm.nr}"))
-        for first in range(0, mm.nr, mm.lanes):
+        to = self.pointer(goal, self.assign(f"mul nsw i64 {k}, {p.width}"))
+        for first in range(0, p.width, p.lanes):
             block = [
-                self.run_of(self.pointer(start, column * self.column_stride), rows)
+                self.run_of(self.pointer(start, column * p.column_stride), rows)
                 if column < columns
                 else "zeroinitializer"
-                for column in range(first, first + mm.lanes)
+                for column in range(first, first + p.lanes)
             ]
             for i, vector in enumerate(self.transpose(block)[:rows]):
-                self.save(vector, to, i * mm.nr + first)
+                self.save(vector, self.pointer(to, i * p.width), first)
 
     def transpose(self, block: list[str]) -> list[str]:
         """An L×L block, rows for columns: log₂ L rounds that exchange halves of growing size."""

@@ -12,7 +12,7 @@ from neurona.compiler.fusion import Fusion
 from neurona.compiler.kernels import KernelBuilder, LoopTask
 from neurona.compiler.loops import Kernel
 from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for
-from neurona.compiler.pack import PackEmitter
+from neurona.compiler.pack import PackEmitter, Packing
 from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.views import Layout, aligned, is_generator, is_view, layout
 from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction
@@ -37,7 +37,7 @@ class Task:
     chunks: int = 1
     kernel: Kernel | None = None
     matmul: Matmul | None = None
-    pack: Matmul | None = None
+    pack: Packing | None = None
     flops: int = 0
 
     @property
@@ -58,7 +58,7 @@ class Task:
     @property
     def shared(self) -> bool:
         """Whether the chunks are worth handing to other threads."""
-        small = self.pack is not None and self.pack.packed_size < SMALL_PACK
+        small = self.pack is not None and self.pack.size < SMALL_PACK
         return self.chunks > 1 and not small
 
     def reads(self) -> set[tuple[int, str]]:
@@ -153,19 +153,28 @@ def _matmul_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
         node.dtype,
         lanes_for(node.dtype, native.host().lanes),
     )
-    right_storage = storage_of(right.base)
-    packed = Storage(node, "packed", matmul.packed_size, node.dtype)
-    panels = math.prod(matmul.b_batch) * matmul.panels
-    pack = Task((right_storage, packed), ("read", "write"), (node,), panels, pack=matmul)
+    tasks: list[Task] = []
+    operands: list[Storage] = []
+    for base, packing, role in (
+        (left.base, matmul.left, "packed left"),
+        (right.base, matmul.right, "packed"),
+    ):
+        storage = storage_of(base)
+        if packing is not None:
+            packed = Storage(node, role, packing.size, node.dtype)
+            pair = (storage, packed)
+            tasks.append(Task(pair, ("read", "write"), (node,), packing.count, pack=packing))
+            storage = packed
+        operands.append(storage)
     product = Task(
-        (storage_of(left.base), packed, storage_of(node)),
+        (*operands, storage_of(node)),
         ("read", "read", "write"),
         (node,),
         matmul.chunks,
         matmul=matmul,
         flops=matmul.flops,
     )
-    return [pack, product] if math.prod(node.shape) else []
+    return [*tasks, product] if math.prod(node.shape) else []
 
 
 def _batched(x: Node, found: Layout, batch: tuple[int, ...]) -> tuple[int, ...]:
