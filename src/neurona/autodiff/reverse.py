@@ -44,7 +44,7 @@ def differentiable(ends: Iterable[Node], stop: frozenset[int] = frozenset()) -> 
                 )
             stack.append((node, True))
             if id(node) not in stop:
-                stack += [(x, False) for x in node.inputs if x.requires_grad and id(x) not in seen]
+                stack += [(x, False) for x in node.behind if x.requires_grad and id(x) not in seen]
     return order
 
 
@@ -53,7 +53,7 @@ def leading_to(targets: frozenset[int], order: list[Node]) -> list[Node]:
     on_the_way: set[int] = set()
     kept = []
     for node in order:
-        if id(node) in targets or any(id(x) in on_the_way for x in node.inputs):
+        if id(node) in targets or any(id(x) in on_the_way for x in node.behind):
             on_the_way.add(id(node))
             kept.append(node)
     return kept
@@ -89,9 +89,9 @@ def propagate(
         cotangent = cotangents.pop(id(node), None)
         if cotangent is None:
             continue
-        if id(node) in targets or not node.inputs:
+        if id(node) in targets or not node.behind:
             found[id(node)] = cotangent
-        if not any(id(x) in wanted for x in node.inputs):
+        if not any(id(x) in wanted for x in node.behind):
             continue
         inputs = [Tensor(x) for x in node.inputs]
         parts = _vjp(node)(cotangent, Tensor(node), *inputs, **node.attrs)

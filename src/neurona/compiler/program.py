@@ -213,7 +213,7 @@ class Program:
             arrays = [self._array(x, memory) for x in node.inputs]
             result = node.op.evaluate(*arrays, **node.attrs)
         if node.specs is not None:
-            memory.objects[id(node)] = tuple(np.asarray(part) for part in result)
+            memory.objects[id(node)] = tuple(np.array(part) for part in result)
         else:
             self._array(node, memory)[...] = result
 

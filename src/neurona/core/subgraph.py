@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from neurona.core.apply import apply
 from neurona.core.errors import NeuronaError, TraceError
 from neurona.core.node import Node
-from neurona.core.op import LITERAL
+from neurona.core.op import LITERAL, Array
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, recording
 from neurona.core.variable import Variable
@@ -51,6 +54,21 @@ class Subgraph:
             needed |= ended
             last.append(list(ended))
         return last[::-1]
+
+    def evaluate(self, arrays: Sequence[Array]) -> list[Array]:
+        """The outputs for these arrays: every op's NumPy reference, without any graph."""
+        values: dict[int, Any] = {id(node): node.array for node in self._literals}
+        values |= {id(node): array for node, array in zip(self.inputs, arrays, strict=True)}
+        for node, ended in zip(self.nodes, self._last, strict=True):
+            result = node.op.evaluate(*[values[id(x)] for x in node.inputs], **node.attrs)
+            if node.specs is None:
+                values[id(node)] = np.asarray(result, node.dtype)
+            else:
+                pairs = zip(result, node.specs, strict=True)
+                values[id(node)] = tuple([np.asarray(part, spec.dtype) for part, spec in pairs])
+            for key in ended:
+                del values[key]
+        return [values[id(node)] for node in self.outputs]
 
     def replay(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The outputs for these inputs: every op applied again, computed or recorded.
