@@ -243,8 +243,17 @@ class KernelBuilder:
         if node.dtype == dtypes.bool_:
             # Questions are asked of what would be stored: x must equal max(x) somewhere, whether
             # either went through memory or not.
-            values = [self.k.stored(v, x.dtype) for v, x in zip(values, node.inputs, strict=True)]
+            values = [self.rounded(v, x.dtype) for v, x in zip(values, node.inputs, strict=True)]
         return self.k.lift(lower.emit(self.k, *values, **node.attrs), node.dtype)
+
+    def rounded(self, value: Expr, dtype: DType) -> Expr:
+        """What a value of `dtype` is when it comes back from memory of that dtype."""
+        if compute_dtype(dtype) == dtype:
+            return value
+        sources = [storage for name, storage, _ in self.params.values() if name == value.payload]
+        if value.head == "load" and sources[0].dtype == dtype:
+            return value
+        return self.k.cast(value, dtype)
 
     def fold_name(self, node: Node) -> str:
         return f"f{self.group.nodes.index(node)}"

@@ -191,12 +191,6 @@ class Builder:
             return self.constant(x.payload, dtype)
         return self._make("call", "cast", (x,), dtype)
 
-    def stored(self, value: Expr, dtype: DType) -> Expr:
-        """What a value of `dtype` is when it comes back from memory."""
-        if value.head == "load" or compute_dtype(dtype) == dtype:
-            return value
-        return self.cast(value, dtype)
-
     def where(self, condition: Expr, a: Any, b: Any) -> Expr:
         dtype = a.dtype if isinstance(a, Expr) else b.dtype
         if condition.head == "constant":
