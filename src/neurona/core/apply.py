@@ -75,7 +75,9 @@ def _array(value: Any) -> Any:
 def _buffer(result: Any, spec: Spec | tuple[Spec, ...]) -> Buffer | tuple[Buffer, ...]:
     if isinstance(spec, Spec):
         array = np.asarray(result)
-        return Buffer(array if array.dtype == spec.dtype else array.astype(spec.dtype))
+        if array.dtype != spec.dtype:
+            array = STATE.quietly(array.astype, spec.dtype)
+        return Buffer(array)
     return tuple(
         Buffer(np.asarray(part, one.dtype)) for part, one in zip(result, spec, strict=True)
     )
