@@ -82,3 +82,18 @@ def test_a_deep_copy_is_a_variable_of_its_own() -> None:
     other = copy.deepcopy(w)
     other.assign([2.0])
     assert (type(other), other.name, w.tolist()) == (ne.Variable, "w", [1])
+
+
+def test_derivatives_end_at_a_value_assigned_while_recording() -> None:
+    def steps(w: ne.Variable) -> ne.Tensor:
+        for _ in range(3):
+            loss = ne.sum((w - 0.5) ** 2)
+            loss.backward()
+            w.assign(w - 0.1 * w.grad)
+            w.grad = None
+        return loss
+
+    eager, compiled = ne.Variable([1.0, 2.0]), ne.Variable([1.0, 2.0])
+    wanted = steps(eager)
+    assert ne.compile(lambda: steps(compiled))().item() == pytest.approx(wanted.item(), rel=1e-6)
+    np.testing.assert_allclose(compiled.numpy(), eager.numpy(), rtol=1e-6)

@@ -79,6 +79,11 @@ class Node:
     def spec(self) -> Spec:
         return Spec(self.shape, self.dtype)
 
+    @property
+    def behind(self) -> tuple[Node, ...]:
+        """The inputs a derivative flows on to; none of a leaf, whose owner it is for."""
+        return self.inputs if self.owner is None else ()
+
     def free(self) -> None:
         """Let go of what the node was computed from (after `backward`)."""
         self.op, self.inputs, self.attrs = FREED, (), {}

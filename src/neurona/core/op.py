@@ -82,5 +82,7 @@ LITERAL = _leaf("literal")
 """A leaf for a number written in the code, 0-d; compiled into the program."""
 INPUT = _leaf("input")
 """A leaf of a recorded graph whose value comes with each run."""
+LEAF = Op("leaf", infer=lambda x: x.spec, evaluate=lambda x: x)
+"""A Variable's new value while recording: derivatives end here, as at its old one."""
 FREED = _leaf("freed")
 """What `backward()` leaves of a node it has used."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from neurona.core.errors import NeuronaError, TraceError
 from neurona.core.node import Node, placeholder
-from neurona.core.op import Spec
+from neurona.core.op import LEAF, Spec
 
 if TYPE_CHECKING:
     from neurona.core.tensor import Tensor
@@ -119,7 +119,10 @@ class Trace:
 
     def write(self, variable: Variable, node: Node) -> None:
         self.read(variable)
-        self.writes[variable] = node
+        leaf = Node(LEAF, (node,), {}, node.spec, trace=self)
+        leaf.requires_grad = variable.requires_grad
+        leaf.owner = variable.reference
+        self.writes[variable] = leaf
 
     def guard(self, probe: Callable[[], Any]) -> None:
         """Remember what `probe()` says now; another answer later means another program."""

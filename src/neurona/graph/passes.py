@@ -15,7 +15,7 @@ from neurona.graph.order import rewrite, topological, with_inputs
 
 Pass = Callable[[Sequence[Node]], list[Node]]
 
-PASS_THROUGH = frozenset(("identity", "stop_gradient", "attach"))
+PASS_THROUGH = frozenset(("identity", "leaf", "stop_gradient", "attach"))
 """Ops that only matter to differentiation."""
 
 
