@@ -19,6 +19,7 @@ from neurona.compiler.scalar import INDEX, Builder, Expr, compute_dtype
 from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.views import Axes, Layout, aligned, is_generator, layout, row_major
 from neurona.core import dtypes
+from neurona.core.dtypes import DType
 from neurona.core.lowering import Elementwise, Indexed, Reduction
 from neurona.core.node import Node
 from neurona.core.op import LITERAL
