@@ -221,6 +221,10 @@ def draw(description: Any, place: str = "network") -> Module:
     missing = [name for name in needed if name not in given]
     if missing:
         raise ArgumentError(f"{place}: {cls.__name__} needs {', '.join(missing)}")
+    for name, value in given.items():
+        wants_layer = "Module" in str(parameters[name].annotation)
+        if wants_layer and not (value is None or isinstance(value, Mapping)):
+            raise ArgumentError(f"{place}.{name}: a layer is a table with {LAYER!r}, not {value!r}")
     arguments = {name: _value(value, f"{place}.{name}") for name, value in given.items()}
     try:
         return cls(**arguments)

@@ -72,8 +72,7 @@ class Model:
         self.metrics: tuple[Metric, ...] = ()
         self.epochs_done = 0
         self.stop_training = False
-        self._predict = compile_function(self._output)
-        self._probabilities = compile_function(self._probability)
+        self._make_steps()
 
     def compile(
         self,
@@ -100,11 +99,15 @@ class Model:
         self.loss_name = name_of(loss)
         self.optimizer = optimizer
         self.metrics = tuple(chosen)
-        self.train_step = compile_function(self._learn)
-        self.test_step = compile_function(self._measure)
-        self._probabilities = compile_function(self._probability)
+        self._make_steps()
 
     # --- the steps, as they are compiled ---
+
+    def _make_steps(self) -> None:
+        self.train_step = compile_function(self._learn)
+        self.test_step = compile_function(self._measure)
+        self._predict = compile_function(self._output)
+        self._probabilities = compile_function(self._probability)
 
     def _output(self, x: Any) -> Tensor:
         output: Tensor = self.network(x)

@@ -1,0 +1,102 @@
+"""Metrics against plain NumPy, and their sums over batches."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import neurona as ne
+from neurona import train
+from neurona.core.errors import ArgumentError, ShapeError
+from neurona.train.metrics import METRICS, Metric, find_metric
+
+
+def in_batches(metric: Metric, output: Any, target: Any, size: int) -> float:
+    """The metric as `fit` takes it: sums by compiled batches, added up."""
+    step = ne.compile(metric.sums)
+    totals: list[float] = []
+    for i in range(0, len(output), size):
+        parts = [float(part) for part in step(output[i : i + size], target[i : i + size])]
+        totals = parts if not totals else [a + b for a, b in zip(totals, parts, strict=True)]
+    return metric.value(totals)
+
+
+@pytest.mark.parametrize("size", [1, 7, 50])
+def test_accuracy(rng: np.random.Generator, size: int) -> None:
+    output = rng.standard_normal((50, 4)).astype(np.float32)
+    labels = rng.integers(0, 4, 50)
+    expected = float((output.argmax(axis=1) == labels).mean())
+    assert in_batches(train.Accuracy(), output, labels, size) == pytest.approx(expected)
+    codes = np.eye(4, dtype=np.float32)[labels]
+    assert in_batches(train.Accuracy(), output, codes, size) == pytest.approx(expected)
+
+
+def test_accuracy_of_places(rng: np.random.Generator) -> None:
+    output = rng.standard_normal((5, 3, 6)).astype(np.float32)
+    labels = rng.integers(0, 3, (5, 6))
+    expected = float((output.argmax(axis=1) == labels).mean())
+    assert train.measure(train.Accuracy(), output, labels) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_top_k(rng: np.random.Generator, k: int) -> None:
+    output = rng.standard_normal((64, 8)).astype(np.float32)
+    labels = rng.integers(0, 8, 64)
+    best = np.argsort(-output, axis=1)[:, :k]
+    expected = float((best == labels[:, None]).any(axis=1).mean())
+    assert in_batches(train.TopKAccuracy(k), output, labels, 10) == pytest.approx(expected)
+
+
+def test_top_k_counts_ties_as_hits() -> None:
+    assert train.measure(train.TopKAccuracy(1), np.zeros((2, 3), np.float32), np.array([1, 2])) == 1
+
+
+def test_binary_accuracy() -> None:
+    output, target = np.array([[0.2], [0.7], [0.9]], np.float32), np.array([[0], [0], [1]])
+    assert train.measure(train.BinaryAccuracy(), output, target) == pytest.approx(2 / 3)
+    logits, signs = np.array([-3.0, 2.0, -1.0, 4.0]), np.array([-1, 1, 1, 1])
+    assert train.measure(train.BinaryAccuracy(0), logits, signs) == pytest.approx(3 / 4)
+
+
+@pytest.mark.parametrize("size", [1, 8, 30])
+def test_errors_of_numbers(rng: np.random.Generator, size: int) -> None:
+    output = rng.standard_normal((30, 2)).astype(np.float32)
+    target = rng.standard_normal((30, 2)).astype(np.float32)
+    error = output.astype(np.float64) - target
+    mae = in_batches(train.MeanAbsoluteError(), output, target, size)
+    rmse = in_batches(train.RootMeanSquaredError(), output, target, size)
+    assert mae == pytest.approx(np.abs(error).mean(), rel=1e-6)
+    assert rmse == pytest.approx(math.sqrt((error**2).mean()), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("metric", "output", "target"),
+    [
+        (train.Accuracy(), np.zeros((3, 2)), np.zeros(4, int)),
+        (train.Accuracy(), np.zeros((3, 2)), np.zeros(3)),
+        (train.Accuracy(), np.zeros(3), np.zeros(3, int)),
+        (train.TopKAccuracy(2), np.zeros((3, 2)), np.zeros((3, 1), int)),
+        (train.BinaryAccuracy(), np.zeros((3, 1)), np.zeros(3)),
+        (train.MeanAbsoluteError(), np.zeros((3, 1)), np.zeros(3)),
+        (train.RootMeanSquaredError(), np.zeros((3, 1)), np.zeros((1, 1))),
+    ],
+)
+def test_shapes_that_do_not_fit(metric: Metric, output: Any, target: Any) -> None:
+    with pytest.raises(ShapeError, match=metric.name):
+        train.measure(metric, output, target)
+
+
+def test_names() -> None:
+    for name in METRICS:
+        assert find_metric(name).name == name
+    with pytest.raises(ArgumentError, match="did you mean 'accuracy'"):
+        find_metric("acuracy")
+    with pytest.raises(ArgumentError, match="a name or a Metric"):
+        find_metric(3)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="at least 1"):
+        train.TopKAccuracy(0)
+    with pytest.raises(NotImplementedError, match="must define sums"):
+        Metric().sums(ne.asarray(0.0), ne.asarray(0.0))
