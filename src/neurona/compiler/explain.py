@@ -24,8 +24,9 @@ ROUNDS = 7
 class TaskReport:
     """One task: its name, chunks, arithmetic, memory traffic and time.
 
-    kind: loops, product, pack or python. flops: floating-point operations (for loops, elements
-    times nodes). bytes: of the buffers it reads and writes. seconds: on one thread; 0 for Python.
+    kind: loops, product, pack, control (native conditionals and loops) or python. flops:
+    floating-point operations (for loops, elements times nodes). bytes: of the buffers it reads and
+    writes. seconds: on one thread; 0 for Python and control, which are not measured.
     """
 
     name: str
@@ -73,8 +74,9 @@ class Explanation:
         head = ("", "µs", "share", "GFLOP/s", "GB/s", "chunks")
         lines.append("  {:>3} {:>9} {:>6} {:>8} {:>7} {:>6}".format(*head))
         for i, k in enumerate(self.kernels):
-            if k.kind == "python":
-                lines.append(f"  {i:>3} {'':>9} {'':>6} {'':>8} {'':>7} {'':>6}  {k.name} (Python)")
+            if k.kind in ("python", "control"):
+                note = " (Python)" if k.kind == "python" else ""
+                lines.append(f"  {i:>3} {'':>9} {'':>6} {'':>8} {'':>7} {'':>6}  {k.name}{note}")
                 continue
             lines.append(
                 f"  {i:>3} {k.seconds * 1e6:>9.1f} {k.seconds / total:>6.1%} "
@@ -91,6 +93,8 @@ def _kind(task: Task) -> str:
         return "product"
     if task.pack is not None:
         return "pack"
+    if task.control is not None and task.control.native:
+        return "control"
     return "loops" if task.kernel is not None else "python"
 
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from neurona.autodiff.branches import SWITCH
+from neurona.autodiff.loops import LOOP
 from neurona.compiler import functions
 from neurona.compiler.views import is_view, layout
 from neurona.core import dtypes
@@ -119,9 +121,11 @@ def _swap(x: Node) -> Node:
 
 
 def with_copies(outputs: Sequence[Node]) -> list[Node]:
-    """Copies before reshapes that no strides can show."""
+    """Copies before reshapes that no strides can show; bodies take whole values in memory."""
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node.op in (SWITCH, LOOP):
+            inputs = tuple(make(COPY, x) if x.op is LITERAL or is_view(x) else x for x in inputs)
         node = with_inputs(node, inputs)
         if isinstance(node.op.lower, Reshape) and layout(node, {}) is None:
             return make(node.op, make(COPY, inputs[0]), **node.attrs)

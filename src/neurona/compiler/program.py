@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import math
 from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 
-from neurona.compiler import native, prepare
+from neurona.compiler import control, native, prepare
+from neurona.compiler.control import Slot
 from neurona.compiler.plan import Plan, make_plan, value_key
 from neurona.compiler.pool import POOL
+from neurona.compiler.runner import END
+from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.tasks import Task, build_tasks
 from neurona.compiler.views import layout
 from neurona.core.buffer import Buffer, address, aligned_empty
@@ -37,13 +39,13 @@ class Memory:
     """
 
     def __init__(self, program: Program) -> None:
-        self.arena = aligned_empty((program.plan.size,), np.dtype(np.uint8))
+        self.arena = aligned_empty((program.size,), np.dtype(np.uint8))
         table = np.zeros(program.slot_count, np.int64)
         # A memoryview takes Python's integers quicker than the array does.
         self.slots: Any = memoryview(cast(Any, table))
         self.address = address(table)
         start = address(self.arena)
-        for slot, offset in program.plan.arena.items():
+        for slot, offset in program.places:
             self.slots[slot] = start + offset
         for slot, array in program.constants:
             self.slots[slot] = address(array)
@@ -58,6 +60,7 @@ class Program:
     inputs: nodes whose memory is given with each run. results: nodes returned, in memory of their
     own. writes: (placeholder among the inputs, new value). checks: (boolean scalar, its error).
     fixed: inputs that seldom change; what depends on them alone is computed when they have.
+    inner: this is a branch or the body of a loop, whose checks are among its results.
     """
 
     def __init__(
@@ -67,13 +70,17 @@ class Program:
         writes: Sequence[tuple[Node, Node]] = (),
         checks: Sequence[tuple[Node, NeuronaError]] = (),
         fixed: Sequence[Node] = (),
+        *,
+        inner: bool = False,
     ) -> None:
         self.inputs = list(inputs)
         olds = [old for old, _ in writes]
         outputs = [*results, *[new for _, new in writes], *[ok for ok, _ in checks]]
         for simplify in (*SIMPLIFY, prepare.to_known_forms):
             outputs = simplify(outputs)
-        ranges = prepare.index_checks(outputs)
+        ranges: control.Checks = []
+        if not inner:
+            outputs, ranges = control.expose_checks(outputs)
         outputs += [ok for ok, _ in ranges]
         for simplify in (*SIMPLIFY, prepare.with_copies, prepare.in_own_memory):
             outputs = simplify(outputs)
@@ -83,33 +90,70 @@ class Program:
         oks = outputs[len(results) + len(olds) :]
         self.outputs = outputs
         order = topological(outputs)
-        tasks, self.layouts = build_tasks(order, outputs)
+        bodies = {id(node): self._bodies(node) for node in order if control.is_control(node)}
+        tasks, self.layouts = build_tasks(order, outputs, bodies)
         constants = [node for node in order if node.value is not None]
         outside = [*self.inputs, *self.results, *constants]
         pairs = list(zip(olds, news, strict=True))
         self.plan: Plan = make_plan(tasks, pairs, oks, outside, [*fixed, *constants])
         slots = self.plan.slots
         self.slot_count = len(set(slots.values())) + 1
-        unused = self.slot_count - 1
-        self.input_slots = [slots.get(value_key(node), unused) for node in self.inputs]
-        self.result_specs = [(slots.get(value_key(n), unused), n.spec) for n in self.results]
+        self.unused = self.slot_count - 1
+        self.input_slots = [slots.get(value_key(node), self.unused) for node in self.inputs]
+        self.result_specs = [(slots.get(value_key(n), self.unused), n.spec) for n in self.results]
         self.check_slots = [slots[value_key(ok)] for ok in oks]
         self.constants = [
             (slots[value_key(n)], n.array) for n in constants if value_key(n) in slots
         ]
+        self.places = list(self.plan.arena.items())
+        self.size = self.plan.size
+        if inner:
+            # Inlined (see `control`), it has its prologue's results in its arena, after the rest.
+            kept = self.plan.kept.items()
+            self.places += [(slot, self.plan.size + offset) for slot, offset in kept]
+            self.size += self.plan.kept_size
         self._words: list[Array] = []
-        self.prologue = self._segments(self.plan.prologue, -1)
-        self.segments = self._segments(self.plan.tasks, self.plan.guarded)
-        self.parallel = any(task.shared for task in self.plan.tasks)
+        self.prologue_steps = self._segments(self.plan.prologue, -1)
+        self.steps = self._segments(self.plan.tasks, self.plan.guarded)
+        self.native = all(not isinstance(step, Task) for step in self.steps)
+        self.prologue, self.segments = map(self._addresses, (self.prologue_steps, self.steps))
+        inside = [body for programs in bodies.values() for body in programs]
+        self.parallel: bool = any(t.shared for t in self.plan.tasks) or any(
+            b.parallel for b in inside
+        )
         self._kept: Kept | None = None
         self._free: list[Memory] = []
 
-    def _segments(self, steps: Sequence[Task], guarded: int) -> list[int | Task]:
-        """Addresses of runs of native tasks (see `runner`), with Python tasks between.
+    @staticmethod
+    def _bodies(node: Node) -> tuple[Program, ...]:
+        return tuple(
+            Program(body.inputs, body.outputs, fixed=control.steady_inputs(node, body), inner=True)
+            for body in control.bodies_of(node)
+        )
+
+    @staticmethod
+    def words(steps: Sequence[list[int] | Task]) -> list[int]:
+        """The one segment of what is native throughout."""
+        found = [step for step in steps if not isinstance(step, Task)]
+        return found[0] if found else [END]
+
+    def _addresses(self, steps: Sequence[list[int] | Task]) -> list[int | Task]:
+        """The steps with addresses of segments in place of their words."""
+        segments: list[int | Task] = []
+        for step in steps:
+            if isinstance(step, Task):
+                segments.append(step)
+            else:
+                self._words.append(np.array(step, np.int64))
+                segments.append(address(self._words[-1]))
+        return segments
+
+    def _segments(self, steps: Sequence[Task], guarded: int) -> list[list[int] | Task]:
+        """Runs of native tasks as words (see `runner`), with Python tasks between.
 
         The checks come before task `guarded`, or at the end; nowhere if that is negative.
         """
-        segments: list[int | Task] = []
+        segments: list[list[int] | Task] = []
         sections: list[int] = []
         tasks: list[int] = []
         count = 0
@@ -124,19 +168,22 @@ class Program:
         def end_segment() -> None:
             end_section()
             if sections:
-                self._words.append(np.array([*sections, -1], np.int64))
-                segments.append(address(self._words[-1]))
+                segments.append([*sections, END])
             sections.clear()
 
         for i, task in enumerate(steps):
             if i == guarded:
                 end_section(self.check_slots)
+            if task.control is not None and task.control.native:
+                end_section()
+                sections.extend(control.words(task.control, self))
+                continue
             if not task.native:
                 end_segment()
                 segments.append(task)
                 continue
             function = native.load(task.text, "kernel")
-            used = [self.plan.slots[storage.key] for storage in task.buffers]
+            used = [Slot(self.plan.slots[storage.key]) for storage in task.buffers]
             chunks = task.chunks if task.shared else -task.chunks
             tasks += [function, chunks, len(used), *used]
             count += 1
@@ -209,6 +256,13 @@ class Program:
 
     def _evaluate(self, task: Task, memory: Memory) -> None:
         (node,) = task.nodes
+        if task.control is not None:
+            results = control.run_control(
+                task.control, [self._array(x, memory) for x in node.inputs]
+            )
+            for storage, result in zip(task.control.results, results, strict=True):
+                self._raw(storage, memory)[: result.size] = result.reshape(-1)
+            return
         with np.errstate(all="ignore"):
             arrays = [self._array(x, memory) for x in node.inputs]
             result = node.op.evaluate(*arrays, **node.attrs)
@@ -228,13 +282,17 @@ class Program:
             raise TypeError(f"{node!r} has no strides")
         if place.base.op is LITERAL:
             return np.broadcast_to(place.base.array, node.shape)
-        base = place.base
-        size = base.dtype.itemsize
-        count = max(1, math.prod(base.shape))
-        place_of_base = memory.slots[self.plan.slots[value_key(base)]]
-        raw = _memory(place_of_base, count * size).view(base.dtype)
+        size = place.base.dtype.itemsize
+        raw = self._raw(storage_of(place.base), memory)
         strides = tuple(stride * size for stride in place.strides)
-        return np.ndarray(node.shape, base.dtype, raw, place.offset * size, strides)
+        return np.ndarray(node.shape, raw.dtype, raw, place.offset * size, strides)
+
+    def _raw(self, storage: Storage, memory: Memory) -> Array:
+        """The elements of a piece of memory during a run."""
+        start = memory.slots[self.plan.slots[storage.key]]
+        return cast(
+            Array, _memory(start, storage.size * storage.dtype.itemsize).view(storage.dtype)
+        )
 
 
 def _memory(start: int, nbytes: int) -> Any:

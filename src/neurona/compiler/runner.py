@@ -3,8 +3,17 @@
 A segment is an int64 array of sections. A section has the count of its tasks; for each task its
 function's address, its number of chunks (negative if they are not worth sharing), its number of
 buffers, and the slots of those, from which the runner makes the task's table; then the count of its
-checks and the slot of each boolean that must hold. A count of −1 ends the segment. The result is 0,
-or the number (from 1) of the first check that does not hold, after whose section nothing was run.
+checks and the slot of each boolean that must hold. The result is 0, or the number (from 1) of the
+first check that does not hold, after whose section nothing was run. Instead of a count stands
+
+    END      at the end of the segment
+    REPEAT   for a loop: the number of carries, for each the slots of its initial value, of the
+             carry and of where a round leaves the next, and its bytes; the number of gates and
+             their slots; the lengths and words of two segments, run once and in every round. Rounds
+             are run as long as all gates, which are carries, are true. After each, the slots of the
+             carries trade places with those of the next.
+    CHOOSE   for a choice: the slot of the number of the segment to run, how many there are, their
+             lengths, and their words
 
 A worker has a desk of `DESK` words: state, function, table, board. It waits there in native code;
 the runner offers the task to those who are idle, and all take chunks, the runner and every second
@@ -19,6 +28,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from neurona.compiler import native
@@ -27,6 +38,7 @@ from neurona.compiler.text import Text
 MAX_BUFFERS = 4096
 MAX_WORKERS = 63
 DESK = 16
+END, REPEAT, CHOOSE = -1, -2, -3
 ASLEEP, IDLE, OFFERED, WORKING, STOPPED, WAKING = range(6)
 STATE, FUNCTION, TABLE, BOARD, SIDE = range(5)
 CHUNKS, TAKEN, LOW, HIGH = range(4)
@@ -61,6 +73,7 @@ class RunnerEmitter(Text):
             board = self.assign("alloca [8 x i64], align 64")
             cursor = self.assign("alloca i64")
             failed = self.assign("alloca i64")
+            flags = [self.assign("alloca i64") for _ in range(2)]
             self.put(f"store i64 0, ptr {cursor}")
             self.put(f"store i64 0, ptr {failed}")
             self.put("br label %section")
@@ -69,7 +82,18 @@ class RunnerEmitter(Text):
             count = self.word("%segment", start)
             self.put(f"store i64 {self.add(start, 1)}, ptr {cursor}")
             more = self.assign(f"icmp sge i64 {count}, 0")
-            self.put(f"br i1 {more}, label %tasks, label %end")
+            self.put(f"br i1 {more}, label %tasks, label %other")
+            self.label("other")
+            self.put(
+                f"switch i64 {count}, label %end [ i64 {REPEAT}, label %repeat "
+                f"i64 {CHOOSE}, label %choose ]"
+            )
+            self.label("repeat")
+            self.repeat(cursor, *flags)
+            self.put("br label %section")
+            self.label("choose")
+            self.choose(cursor, *flags)
+            self.put("br label %section")
             self.label("tasks")
             with self.loop("0", count):
                 self.task(table, board, cursor)
@@ -83,6 +107,94 @@ class RunnerEmitter(Text):
             self.put(f"br i1 {good}, label %section, label %end")
             self.label("end")
             self.put(f"ret i64 {self.assign(f'load i64, ptr {failed}')}")
+
+    def segment(self, at: str) -> None:
+        """Run the segment that begins at word `at`."""
+        inner = self.place("%segment", at)
+        self.put(f"call i64 @run(ptr {inner}, ptr %slots, ptr %desks, i64 %workers)")
+
+    def slot(self, at: str) -> str:
+        """The place in the table of the slot that word `at` names."""
+        return self.place("%slots", self.word("%segment", at))
+
+    def repeat(self, cursor: str, odd: str, open_: str) -> None:
+        at = self.assign(f"load i64, ptr {cursor}")
+        count = self.word("%segment", at)
+        first = self.add(at, 1)
+        gates_at = self.add(first, self.assign(f"mul i64 {count}, 4"))
+        gates = self.word("%segment", gates_at)
+        once_at = self.add(self.add(gates_at, 1), gates)
+        body_at = self.add(self.add(once_at, 1), self.word("%segment", once_at))
+        length = self.word("%segment", body_at)
+        self.put(f"store i64 {self.add(self.add(body_at, 1), length)}, ptr {cursor}")
+        with self.carries(first, count) as (initial, carry, _, size):
+            self.copy(carry, initial, size)
+        self.segment(self.add(once_at, 1))
+        self.put(f"store i64 0, ptr {odd}")
+        self.put("br label %look")
+        self.label("look")
+        self.put(f"store i64 1, ptr {open_}")
+        with self.loop("0", gates) as i:
+            slot = self.slot(self.add(self.add(gates_at, 1), i))
+            gate = self.assign(f"inttoptr i64 {self.assign(f'load i64, ptr {slot}')} to ptr")
+            flag = self.assign(f"zext i8 {self.assign(f'load i8, ptr {gate}')} to i64")
+            both = self.assign(f"and i64 {flag}, {self.assign(f'load i64, ptr {open_}')}")
+            self.put(f"store i64 {both}, ptr {open_}")
+        more = self.assign(f"icmp ne i64 {self.assign(f'load i64, ptr {open_}')}, 0")
+        self.put(f"br i1 {more}, label %round, label %last")
+        self.label("round")
+        self.segment(self.add(body_at, 1))
+        with self.carries(first, count) as (_, carry, following, _size):
+            self.swap(carry, following)
+        turned = self.assign(f"xor i64 {self.assign(f'load i64, ptr {odd}')}, 1")
+        self.put(f"store i64 {turned}, ptr {odd}")
+        self.put("br label %look")
+        self.label("last")
+        # Everybody else knows the carries under the addresses that they began with.
+        back = self.assign(f"load i64, ptr {odd}")
+        with (
+            self.loop("0", back),
+            self.carries(first, count) as (_, carry, following, size),
+        ):
+            self.swap(carry, following)
+            self.copy(carry, following, size)
+
+    @contextmanager
+    def carries(self, first: str, count: str) -> Iterator[tuple[str, str, str, str]]:
+        """For each carry the places of its three slots in the table, and its bytes."""
+        with self.loop("0", count) as i:
+            at = self.add(first, self.assign(f"mul i64 {i}, 4"))
+            slots = [self.slot(self.add(at, k)) for k in range(3)]
+            yield slots[0], slots[1], slots[2], self.word("%segment", self.add(at, 3))
+
+    def swap(self, one: str, other: str) -> None:
+        values = [self.assign(f"load i64, ptr {place}") for place in (one, other)]
+        for value, place in zip(values, (other, one), strict=True):
+            self.put(f"store i64 {value}, ptr {place}")
+
+    def copy(self, target: str, source: str, size: str) -> None:
+        to, from_ = [self.assign(f"load ptr, ptr {place}") for place in (target, source)]
+        operands = (("ptr", to), ("ptr", from_), ("i64", size), ("i1", "false"))
+        self.put(self.call("void", "llvm.memcpy.p0.p0.i64", *operands))
+
+    def choose(self, cursor: str, place: str, end: str) -> None:
+        at = self.assign(f"load i64, ptr {cursor}")
+        pointer = self.assign(f"load ptr, ptr {self.slot(at)}")
+        number = self.assign(f"load i64, ptr {pointer}")
+        count = self.word("%segment", self.add(at, 1))
+        lengths = self.add(at, 2)
+        start = self.add(lengths, count)
+        self.put(f"store i64 {start}, ptr {place}")
+        self.put(f"store i64 {start}, ptr {end}")
+        with self.loop("0", count) as i:
+            length = self.word("%segment", self.add(lengths, i))
+            before = self.assign(f"icmp slt i64 {i}, {number}")
+            skipped = self.assign(f"select i1 {before}, i64 {length}, i64 0")
+            for total, more in ((place, skipped), (end, length)):
+                value = self.add(self.assign(f"load i64, ptr {total}"), more)
+                self.put(f"store i64 {value}, ptr {total}")
+        self.segment(self.assign(f"load i64, ptr {place}"))
+        self.put(f"store i64 {self.assign(f'load i64, ptr {end}')}, ptr {cursor}")
 
     def task(self, table: str, board: str, cursor: str) -> None:
         at = self.assign(f"load i64, ptr {cursor}")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from neurona.compiler import native
+from neurona.compiler import control, native
+from neurona.compiler.control import Control
 from neurona.compiler.emit import emit
 from neurona.compiler.fusion import Fusion
 from neurona.compiler.kernels import KernelBuilder, LoopTask
@@ -15,9 +18,13 @@ from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for
 from neurona.compiler.pack import PackEmitter, Packing
 from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.views import Layout, aligned, is_generator, is_view, layout
+from neurona.core.apply import TAKE_RESULT
 from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction
 from neurona.core.node import Node
 from neurona.core.op import LITERAL
+
+if TYPE_CHECKING:
+    from neurona.compiler.program import Program
 
 SMALL_PACK = 1 << 15
 """Elements up to which packing is quicker than asking for help."""
@@ -28,7 +35,7 @@ class Task:
     """One step. `roles` says what it does with each buffer: read, write, update, scratch.
 
     A native task has `kernel` (loop IR), `matmul` (a product) or `pack` (its right operand's
-    packing); a task with none of them evaluates its node in Python.
+    packing), or `control` (a choice or a loop); any other evaluates its node in Python.
     """
 
     buffers: tuple[Storage, ...]
@@ -39,9 +46,11 @@ class Task:
     matmul: Matmul | None = None
     pack: Packing | None = None
     flops: int = 0
+    control: Control | None = None
 
     @property
     def native(self) -> bool:
+        """Whether it is one native function; native choices and loops are sections of several."""
         return any(part is not None for part in (self.kernel, self.matmul, self.pack))
 
     @functools.cached_property
@@ -71,8 +80,13 @@ class Task:
         return "+".join(dict.fromkeys(node.op.name for node in self.nodes))
 
 
-def build_tasks(order: list[Node], outputs: list[Node]) -> tuple[list[Task], dict[int, Layout]]:
-    """The tasks of a graph in an order that respects what they need; views get layouts."""
+def build_tasks(
+    order: list[Node], outputs: list[Node], bodies: Mapping[int, tuple[Program, ...]]
+) -> tuple[list[Task], dict[int, Layout]]:
+    """The tasks of a graph in an order that respects what they need; views get layouts.
+
+    bodies: the programs of branches and loop bodies, by the id of their node.
+    """
     fusion = Fusion(order)
     layouts: dict[int, Layout] = {}
     stored = _stored(order, outputs, fusion)
@@ -86,6 +100,10 @@ def build_tasks(order: list[Node], outputs: list[Node]) -> tuple[list[Task], dic
                 tasks.append(_loop_task(made))
         elif isinstance(node.op.lower, Contraction):
             tasks += _matmul_tasks(node, layouts)
+        elif id(node) in bodies:
+            tasks.append(_control_task(node, order, bodies[id(node)]))
+        elif node.op is TAKE_RESULT and id(node.inputs[0]) in bodies:
+            continue  # The choice or loop has written it in its place.
         else:
             tasks.append(_call_task(node))
     return tasks, layouts
@@ -191,3 +209,10 @@ def _call_task(node: Node) -> Task:
     inputs = [storage_of(base) for base in bases if base.op is not LITERAL]
     roles = ("read",) * len(inputs) + ("write",)
     return Task((*inputs, storage_of(node)), roles, (node,))
+
+
+def _control_task(node: Node, order: list[Node], bodies: tuple[Program, ...]) -> Task:
+    taken = {x.attrs["index"]: x for x in order if x.op is TAKE_RESULT and x.inputs[0] is node}
+    made = control.make_control(node, taken, bodies)
+    buffers, roles = zip(*made.buffers, strict=True)
+    return Task(buffers, roles, (node,), control=made)

@@ -45,6 +45,9 @@ class Subgraph:
         self.nodes = tuple(node for node in order if node.op is not LITERAL)
         self._last = self._last_uses()
 
+    def __repr__(self) -> str:
+        return f"Subgraph({len(self.nodes)} nodes)"
+
     def _last_uses(self) -> list[list[int]]:
         """For each node the ids of the values that nobody needs after it."""
         needed = {id(node) for node in self.outputs}
