@@ -1,0 +1,95 @@
+"""Whole random graphs, compiled and eager, against the ranges of all correct results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from neurona.compiler import compile
+from neurona.core.op import Spec
+from neurona.core.tensor import Tensor
+from neurona.core.trace import recording
+from neurona.core.variable import Variable
+from tests.compiler import bounds, folds, moves  # noqa: F401  (the rules register themselves)
+from tests.compiler.graphs import Array, Graph, graphs
+from tests.compiler.guards import guarded
+from tests.compiler.ranges import Range, violations
+from tests.ops.record import tensor
+
+
+def ranges(graph: Graph, variables: list[Variable]) -> tuple[list[Range], list[Range]]:
+    """The ranges of the graph's results and of the Variables' new values."""
+    with recording() as trace:
+        places = [trace.input(Spec(x.shape, x.dtype)) for x in graph.inputs]
+        results = [x._resolve(trace) for x in graph.function(variables)(*map(Tensor, places))]
+        news = [v._resolve(trace) for v in variables]
+    given = dict(zip(places, graph.inputs, strict=True))
+    given |= {node: variable.numpy() for variable, node in trace.reads.items()}
+    given |= {node: handle.numpy() for handle, node in trace.captures.values()}
+    found = bounds.ranges_of([*results, *news], given)
+    return found[: len(results)], found[len(results) :]
+
+
+def agree(what: str, value: Array, allowed: Range) -> None:
+    assert value.dtype == allowed.dtype, f"{what}: {value.dtype}, not {allowed.dtype}"
+    assert value.shape == allowed.low.shape, f"{what}: {value.shape}, not {allowed.low.shape}"
+    wrong = violations(value, allowed)
+    if wrong.any():
+        at = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise AssertionError(
+            f"{what}: {int(wrong.sum())} of {wrong.size} elements, first at {at}: {value[at]!r} is "
+            f"not in [{allowed.low[at]!r}, {allowed.high[at]!r}], NaN {allowed.may[at]}"
+        )
+
+
+def check(graph: Graph, calls: int = 1) -> None:
+    """Eager and compiled results lie in their ranges, call after call."""
+    with guarded():
+        compare(graph, calls)
+
+
+def compare(graph: Graph, calls: int) -> None:
+    ours, theirs = graph.variables(), graph.variables()
+    compiled, eager = compile(graph.function(ours)), graph.function(theirs)
+    inputs = [tensor(x) for x in graph.inputs]
+    for call in range(calls):
+        allowed, news = ranges(graph, ours)
+        for mine, other in zip(ours, theirs, strict=True):
+            other.assign(mine.numpy())
+        for kind, function, variables in (("eager", eager, theirs), ("compiled", compiled, ours)):
+            with np.errstate(all="ignore"):
+                results = function(*inputs)
+            for i, (result, bound) in enumerate(zip(results, allowed, strict=True)):
+                agree(f"{kind} result {i} of call {call}", result.numpy(), bound)
+            for variable, bound in zip(variables, news, strict=True):
+                agree(f"{kind} {variable.name} after call {call}", variable.numpy(), bound)
+
+
+def some(few: int) -> Any:
+    """`few` examples in `make test`, 40 times as many under the profile `many`."""
+    many = settings.default.max_examples >= 1000
+    return settings(max_examples=few * (40 if many else 1))
+
+
+@pytest.mark.timeout(0)
+@some(200)
+@given(graphs())
+def test_a_graph_gives_what_it_gives_eagerly(graph: Graph) -> None:
+    check(graph)
+
+
+@pytest.mark.timeout(0)
+@some(150)
+@given(graphs(state=True))
+def test_variables_get_what_they_get_eagerly(graph: Graph) -> None:
+    check(graph, calls=2)
+
+
+@pytest.mark.timeout(0)
+@some(150)
+@given(graphs(differentiate=True))
+def test_gradients_are_those_of_eager_mode(graph: Graph) -> None:
+    check(graph)
