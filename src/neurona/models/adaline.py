@@ -43,6 +43,6 @@ class Adaline(Incremental):
 
     def learn(self, x: Any, t: Any) -> Tensor:
         """Correct in proportion to the error; returns Σ(t − φ)²."""
-        error = ne.asarray(t) - self.potential(x)
+        error = self.numbers(t) - self.potential(x)
         self.add(self.learning_rate * error, x)
         return ne.sum(error * error)

@@ -35,12 +35,14 @@ class Discriminant(Module):
 
     def potential(self, x: Any) -> Tensor:
         """φ(x) = Wx + b."""
-        z = ne.asarray(x)
+        z = self.numbers(x)
         if z.ndim != 2 or z.shape[1] != self.in_features:
             raise ShapeError(f"{title_of(self)}: x {z.shape} must be (batch, {self.in_features})")
-        if z.dtype != self.weight.dtype:
-            z = ne.astype(z, self.weight.dtype)
         return z @ self.weight.T + self.bias
+
+    def numbers(self, values: Any) -> Tensor:
+        """The values as a tensor of the weights' dtype."""
+        return ne.astype(ne.asarray(values), self.weight.dtype, copy=False)
 
     def forward(self, x: Any) -> Tensor:
         return self.potential(x)
@@ -76,7 +78,7 @@ class Incremental(Discriminant):
 
     def add(self, samples: Tensor, x: Any) -> None:
         """W ← W + Σ_n s_n x_nᵀ and b ← b + Σ_n s_n, with s (batch, out_features)."""
-        self.weight.assign(self.weight + samples.T @ ne.astype(ne.asarray(x), self.weight.dtype))
+        self.weight.assign(self.weight + samples.T @ self.numbers(x))
         self.bias.assign(self.bias + ne.sum(samples, axis=0))
 
     def fit(
@@ -100,10 +102,10 @@ class Incremental(Discriminant):
         if epochs < 1:
             raise ArgumentError(f"{type(self).__name__}.fit: epochs must be at least 1")
         inputs, targets = Dataset(inputs=x, targets=t, name="training").arrays
-        if targets.shape[1:] != (self.out_features,):
+        if (inputs.shape[1:], targets.shape[1:]) != ((self.in_features,), (self.out_features,)):
             raise ShapeError(
-                f"{type(self).__name__}.fit: t {targets.shape} must be (sample, "
-                f"{self.out_features}), one target an output"
+                f"{type(self).__name__}.fit: x {inputs.shape} and t {targets.shape} must be "
+                f"(sample, {self.in_features}) and (sample, {self.out_features})"
             )
         dtype = np.dtype(self.weight.dtype)
         loader = Loader(

@@ -37,6 +37,6 @@ class Hebb(Incremental):
 
     def learn(self, x: Any, t: Any) -> Tensor:
         """W ← W + ρ Σ_n t_n x_nᵀ; returns Σ|Δw| of the batch."""
-        change = self.learning_rate * (ne.asarray(t).T @ ne.asarray(x))
+        change = self.learning_rate * (self.numbers(t).T @ self.numbers(x))
         self.weight.assign(self.weight + change)
         return ne.sum(ne.abs(change))

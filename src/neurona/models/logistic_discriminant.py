@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import neurona as ne
 from neurona.core.tensor import Tensor
 from neurona.models.discriminant import Incremental
 from neurona.nn import functional
@@ -49,7 +48,7 @@ class LogisticDiscriminant(Incremental):
 
     def learn(self, x: Any, t: Any) -> Tensor:
         """Correct in proportion to the mean error; returns the summed cross-entropy."""
-        φ, target = self.potential(x), ne.asarray(t)
+        φ, target = self.potential(x), self.numbers(t)
         if self.out_features == 1:
             y = functional.sigmoid(φ)
             loss = functional.binary_cross_entropy_with_logits(φ, target, reduction="sum")

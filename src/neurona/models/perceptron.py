@@ -40,7 +40,7 @@ class Perceptron(Incremental):
 
     def learn(self, x: Any, t: Any) -> Tensor:
         """Correct the outputs that are wrong; returns how many were."""
-        target = ne.asarray(t)
+        target = self.numbers(t)
         wrong = ne.astype(target * self.potential(x) <= 0, target.dtype)
         self.add(self.learning_rate * (wrong * target), x)
         return ne.sum(wrong)

@@ -167,7 +167,7 @@ def blaming(path: Path) -> Iterator[None]:
     try:
         yield
     except (ArgumentError, CheckpointError) as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise CheckpointError(f"{path}: {' '.join(str(error).split())}") from None
 
 
 # --- safetensors ---
@@ -182,7 +182,7 @@ def to_safetensors(arrays: Mapping[str, Array]) -> bytes:
     """
     from safetensors.numpy import save
 
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    return save({name: np.asarray(array, order="C") for name, array in arrays.items()})
 
 
 def from_safetensors(content: bytes, path: Path) -> dict[str, Array]:
