@@ -18,7 +18,7 @@ import numpy as np
 from neurona.autodiff.branches import SWITCH
 from neurona.autodiff.loops import LOOP
 from neurona.compiler.prepare import index_checks
-from neurona.compiler.runner import CHOOSE, REPEAT
+from neurona.compiler.runner import CHOOSE, REPEAT, SIGNALS
 from neurona.compiler.storage import Storage, storage_of
 from neurona.core import dtypes
 from neurona.core.apply import TAKE_RESULT
@@ -184,8 +184,11 @@ def words(control: Control, program: Program) -> list[int]:
     sizes = [math.prod(spec.shape) * spec.dtype.itemsize for spec in control.node.specs or ()]
     carries = zip(inputs[:count], results, following, sizes, strict=True)
     gates = [results[gate] for gate in control.node.attrs["gates"]]
+    signals = Slot(program.slot_count)
+    program.slot_count += 1
+    program.constants.append((signals, SIGNALS))
     return [
-        *(REPEAT, count, *itertools.chain(*carries), len(gates), *gates),
+        *(REPEAT, signals, count, *itertools.chain(*carries), len(gates), *gates),
         *(len(first), *first, len(rest), *rest),
     ]
 

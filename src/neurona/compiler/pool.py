@@ -61,7 +61,7 @@ class Pool:
     def run(self, segment: int, slots: int, *, parallel: bool) -> int:
         """Run a segment (see `runner`), with the workers if it is parallel and they are free."""
         if not parallel or not self.owner.acquire(blocking=False):
-            return int(runner()(segment, slots, 0, 0))
+            return _call(segment, slots, 0, 0)
         try:
             if self.workers < 0:
                 self.start()
@@ -69,7 +69,7 @@ class Pool:
                 if self.desks[i * DESK] == ASLEEP:
                     self.desks[i * DESK] = WAKING
                     self.bells[i].release()
-            return int(runner()(segment, slots, self.address, self.workers))
+            return _call(segment, slots, self.address, self.workers)
         finally:
             self.owner.release()
 
@@ -83,6 +83,16 @@ class Pool:
                 thread.join()
             self.threads, self.bells, self.workers = [], [], -1
             self.desks[:] = 0
+
+
+def _call(segment: int, slots: int, desks: int, workers: int) -> int:
+    try:
+        return int(runner()(segment, slots, desks, workers))
+    except SystemError as error:
+        # A signal's handler raised within native code, where ctypes does not expect it.
+        if error.__cause__ is None:
+            raise
+        raise error.__cause__ from None
 
 
 POOL = Pool()

@@ -7,11 +7,12 @@ checks and the slot of each boolean that must hold. The result is 0, or the numb
 first check that does not hold, after whose section nothing was run. Instead of a count stands
 
     END      at the end of the segment
-    REPEAT   for a loop: the number of carries, for each the slots of its initial value, of the
-             carry and of where a round leaves the next, and its bytes; the number of gates and
-             their slots; the lengths and words of two segments, run once and in every round. Rounds
-             are run as long as all gates, which are carries, are true. After each, the slots of the
-             carries trade places with those of the next.
+    REPEAT   for a loop: the slot of `SIGNALS`; the number of carries, for each the slots of its
+             initial value, of the carry and of where a round leaves the next, and its bytes; the
+             number of gates and their slots; the lengths and words of two segments, run once and in
+             every round. Rounds are run as long as all gates, which are carries, are true. After
+             each, the slots of the carries trade places with those of the next. Once a second
+             Python may look for signals; if a handler raises, the result is −1.
     CHOOSE   for a choice: the slot of the number of the segment to run, how many there are, their
              lengths, and their words
 
@@ -28,9 +29,12 @@ from __future__ import annotations
 import ctypes
 import functools
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from neurona.compiler import native
 from neurona.compiler.text import Text
@@ -39,6 +43,7 @@ MAX_BUFFERS = 4096
 MAX_WORKERS = 63
 DESK = 16
 END, REPEAT, CHOOSE = -1, -2, -3
+TIME = "_time64" if sys.platform == "win32" else "time"
 ASLEEP, IDLE, OFFERED, WORKING, STOPPED, WAKING = range(6)
 STATE, FUNCTION, TABLE, BOARD, SIDE = range(5)
 CHUNKS, TAKEN, LOW, HIGH = range(4)
@@ -73,7 +78,7 @@ class RunnerEmitter(Text):
             board = self.assign("alloca [8 x i64], align 64")
             cursor = self.assign("alloca i64")
             failed = self.assign("alloca i64")
-            flags = [self.assign("alloca i64") for _ in range(2)]
+            flags = [self.assign("alloca i64") for _ in range(3)]
             self.put(f"store i64 0, ptr {cursor}")
             self.put(f"store i64 0, ptr {failed}")
             self.put("br label %section")
@@ -89,11 +94,11 @@ class RunnerEmitter(Text):
                 f"i64 {CHOOSE}, label %choose ]"
             )
             self.label("repeat")
-            self.repeat(cursor, *flags)
-            self.put("br label %section")
+            self.repeat(cursor, failed, *flags)
+            self.put("br label %following")
             self.label("choose")
-            self.choose(cursor, *flags)
-            self.put("br label %section")
+            self.choose(cursor, failed, *flags[:2])
+            self.put("br label %following")
             self.label("tasks")
             with self.loop("0", count):
                 self.task(table, board, cursor)
@@ -102,23 +107,27 @@ class RunnerEmitter(Text):
             with self.loop("0", checks) as i:
                 self.check(i, at, failed)
             self.put(f"store i64 {self.add(self.add(at, 1), checks)}, ptr {cursor}")
+            self.put("br label %following")
+            self.label("following")
             bad = self.assign(f"load i64, ptr {failed}")
             good = self.assign(f"icmp eq i64 {bad}, 0")
             self.put(f"br i1 {good}, label %section, label %end")
             self.label("end")
             self.put(f"ret i64 {self.assign(f'load i64, ptr {failed}')}")
 
-    def segment(self, at: str) -> None:
+    def segment(self, at: str, failed: str) -> None:
         """Run the segment that begins at word `at`."""
         inner = self.place("%segment", at)
-        self.put(f"call i64 @run(ptr {inner}, ptr %slots, ptr %desks, i64 %workers)")
+        arguments = f"ptr {inner}, ptr %slots, ptr %desks, i64 %workers"
+        self.put(f"store i64 {self.assign(f'call i64 @run({arguments})')}, ptr {failed}")
 
     def slot(self, at: str) -> str:
         """The place in the table of the slot that word `at` names."""
         return self.place("%slots", self.word("%segment", at))
 
-    def repeat(self, cursor: str, odd: str, open_: str) -> None:
-        at = self.assign(f"load i64, ptr {cursor}")
+    def repeat(self, cursor: str, failed: str, odd: str, open_: str, second: str) -> None:
+        signals = self.assign(f"load i64, ptr {cursor}")
+        at = self.add(signals, 1)
         count = self.word("%segment", at)
         first = self.add(at, 1)
         gates_at = self.add(first, self.assign(f"mul i64 {count}, 4"))
@@ -129,11 +138,13 @@ class RunnerEmitter(Text):
         self.put(f"store i64 {self.add(self.add(body_at, 1), length)}, ptr {cursor}")
         with self.carries(first, count) as (initial, carry, _, size):
             self.copy(carry, initial, size)
-        self.segment(self.add(once_at, 1))
+        self.segment(self.add(once_at, 1), failed)
         self.put(f"store i64 0, ptr {odd}")
+        self.put(f"store i64 {self.time()}, ptr {second}")
         self.put("br label %look")
         self.label("look")
-        self.put(f"store i64 1, ptr {open_}")
+        well = self.assign(f"icmp eq i64 {self.assign(f'load i64, ptr {failed}')}, 0")
+        self.put(f"store i64 {self.assign(f'zext i1 {well} to i64')}, ptr {open_}")
         with self.loop("0", gates) as i:
             slot = self.slot(self.add(self.add(gates_at, 1), i))
             gate = self.assign(f"inttoptr i64 {self.assign(f'load i64, ptr {slot}')} to ptr")
@@ -143,11 +154,17 @@ class RunnerEmitter(Text):
         more = self.assign(f"icmp ne i64 {self.assign(f'load i64, ptr {open_}')}, 0")
         self.put(f"br i1 {more}, label %round, label %last")
         self.label("round")
-        self.segment(self.add(body_at, 1))
+        self.segment(self.add(body_at, 1), failed)
         with self.carries(first, count) as (_, carry, following, _size):
             self.swap(carry, following)
         turned = self.assign(f"xor i64 {self.assign(f'load i64, ptr {odd}')}, 1")
         self.put(f"store i64 {turned}, ptr {odd}")
+        now = self.time()
+        same = self.assign(f"icmp eq i64 {now}, {self.assign(f'load i64, ptr {second}')}")
+        self.put(f"br i1 {same}, label %look, label %ask")
+        self.label("ask")
+        self.put(f"store i64 {now}, ptr {second}")
+        self.ask(signals, failed)
         self.put("br label %look")
         self.label("last")
         # Everybody else knows the carries under the addresses that they began with.
@@ -158,6 +175,22 @@ class RunnerEmitter(Text):
         ):
             self.swap(carry, following)
             self.copy(carry, following, size)
+
+    def time(self) -> str:
+        """The time in whole seconds, of the C library."""
+        return self.intrinsic("i64", TIME, ("ptr", "null"))
+
+    def ask(self, signals: str, failed: str) -> None:
+        """Let Python's signal handlers run; −1 to `failed` if one raises."""
+        functions = self.assign(f"load ptr, ptr {self.slot(signals)}")
+        hold, look, release = [
+            self.assign(f"inttoptr i64 {self.word(functions, i)} to ptr") for i in range(3)
+        ]
+        lock = self.assign(f"call i32 {hold}()")
+        found = self.assign(f"sext i32 {self.assign(f'call i32 {look}()')} to i64")
+        self.put(f"call void {release}(i32 {lock})")
+        both = self.assign(f"or i64 {found}, {self.assign(f'load i64, ptr {failed}')}")
+        self.put(f"store i64 {both}, ptr {failed}")
 
     @contextmanager
     def carries(self, first: str, count: str) -> Iterator[tuple[str, str, str, str]]:
@@ -177,7 +210,7 @@ class RunnerEmitter(Text):
         operands = (("ptr", to), ("ptr", from_), ("i64", size), ("i1", "false"))
         self.put(self.call("void", "llvm.memcpy.p0.p0.i64", *operands))
 
-    def choose(self, cursor: str, place: str, end: str) -> None:
+    def choose(self, cursor: str, failed: str, place: str, end: str) -> None:
         at = self.assign(f"load i64, ptr {cursor}")
         pointer = self.assign(f"load ptr, ptr {self.slot(at)}")
         number = self.assign(f"load i64, ptr {pointer}")
@@ -193,7 +226,7 @@ class RunnerEmitter(Text):
             for total, more in ((place, skipped), (end, length)):
                 value = self.add(self.assign(f"load i64, ptr {total}"), more)
                 self.put(f"store i64 {value}, ptr {total}")
-        self.segment(self.assign(f"load i64, ptr {place}"))
+        self.segment(self.assign(f"load i64, ptr {place}"), failed)
         self.put(f"store i64 {self.assign(f'load i64, ptr {end}')}, ptr {cursor}")
 
     def task(self, table: str, board: str, cursor: str) -> None:
@@ -353,9 +386,23 @@ class RunnerEmitter(Text):
 _LONG, _POINTER = ctypes.c_int64, ctypes.c_void_p
 
 
+def _address_of(name: str) -> int:
+    return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
+
+
+SIGNALS = np.array(
+    [
+        _address_of(f"Py{name}")
+        for name in ("GILState_Ensure", "Err_CheckSignals", "GILState_Release")
+    ],
+    np.int64,
+)
+"""Addresses of the functions by which a native loop lets Python look for signals."""
+
+
 @functools.cache
 def runner() -> Any:
-    """run(segment, slots, desks, workers) → failed check or 0."""
+    """run(segment, slots, desks, workers) → failed check, 0 if all hold, −1 after a signal."""
     address = native.load(RunnerEmitter().run(), "run")
     return ctypes.CFUNCTYPE(_LONG, _POINTER, _POINTER, _POINTER, _LONG)(address)
 
