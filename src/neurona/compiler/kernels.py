@@ -26,7 +26,7 @@ from neurona.core.op import LITERAL
 
 BLOCK = 4096
 """Columns of a row when one long dimension is cut up."""
-CHUNK_WORK = 1 << 16
+CHUNK_WORK = 1 << 14
 """Elements that make a chunk of their own worth while."""
 MAX_CHUNKS = 16
 CHEAP = 4

@@ -18,7 +18,7 @@ from neurona.core.dtypes import DType
 from neurona.core.op import Shape
 
 Strides = tuple[int, ...]
-CHUNK_FLOPS = 1 << 21
+CHUNK_FLOPS = 1 << 19
 """Arithmetic that makes a chunk of its own worth while."""
 MAX_CHUNKS = 64
 PAGE = 4096
@@ -94,18 +94,31 @@ class Matmul:
         return self.m // self.mr
 
     @property
-    def row_chunks(self) -> int:
-        """Chunks of one product's rows."""
-        wanted = 2 * self.m * self.n * self.k // CHUNK_FLOPS
-        count = max(1, min(MAX_CHUNKS, wanted, self.tiles))
-        return -(-self.tiles // self.tiles_a_chunk(count)) if self.tiles else 1
+    def parts(self) -> tuple[int, int]:
+        """Into how many blocks of tile rows and of panels one product is cut, rows first."""
+        wanted = max(1, min(MAX_CHUNKS, 2 * self.m * self.n * self.k // CHUNK_FLOPS))
+        rows = -(-self.tiles // self.tiles_a_part(wanted)) if self.tiles else 1
+        wanted = -(-wanted // rows)
+        return rows, -(-self.panels // self.panels_a_part(wanted)) if self.panels else 1
 
-    def tiles_a_chunk(self, count: int) -> int:
+    def tiles_a_part(self, count: int) -> int:
         return max(1, -(-self.tiles // count))
+
+    def panels_a_part(self, count: int) -> int:
+        return max(1, -(-self.panels // count))
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of all products."""
+        return math.prod(self.batch) * math.prod(self.parts)
+
+    @property
+    def blocks_a_chunk(self) -> int:
+        return max(1, -(-self.blocks // MAX_CHUNKS))
 
     @property
     def chunks(self) -> int:
-        return math.prod(self.batch) * self.row_chunks
+        return -(-self.blocks // self.blocks_a_chunk)
 
     @property
     def flops(self) -> int:
@@ -139,27 +152,45 @@ class MatmulEmitter(Text):
                 pointers.append(self.assign(f"load ptr, ptr {slot}"))
             start = 0 if self.left else mm.a_offset
             a = self.assign(f"getelementptr {self.kind}, ptr {pointers[0]}, i64 {start}")
-            with self.loop("%first", "%last") as chunk:
-                self.chunk(chunk, a, pointers[1], pointers[2])
+            first = self.assign(f"mul i64 %first, {mm.blocks_a_chunk}")
+            last = self.assign(f"mul i64 %last, {mm.blocks_a_chunk}")
+            with self.loop(first, self.smaller(last, mm.blocks)) as block:
+                self.block(block, a, pointers[1], pointers[2])
         return "\n".join([*self.finished, *sorted(self.declarations)])
 
-    def chunk(self, chunk: str, a: str, b: str, c: str) -> None:
-        """A block of rows of one of the products."""
+    def smaller(self, a: str, b: int) -> str:
+        return self.intrinsic("i64", "llvm.smin.i64", ("i64", a), ("i64", str(b)))
+
+    def block(self, block: str, a: str, b: str, c: str) -> None:
+        """Some tile rows and panels of one of the products."""
         mm = self.mm
-        batch = self.assign(f"sdiv i64 {chunk}, {mm.row_chunks}")
-        part = self.assign(f"srem i64 {chunk}, {mm.row_chunks}")
+        rows, columns = mm.parts
+        batch = self.assign(f"sdiv i64 {block}, {rows * columns}")
+        part = self.assign(f"srem i64 {block}, {rows * columns}")
+        row = self.assign(f"sdiv i64 {part}, {columns}")
+        column = self.assign(f"srem i64 {part}, {columns}")
         a, b, c = self.move_to_batch(batch, a, b, c)
-        tiles = mm.tiles_a_chunk(mm.row_chunks)
-        start = self.assign(f"mul nsw i64 {part}, {tiles}")
-        end = self.assign(f"add nsw i64 {start}, {tiles}")
-        stop = self.intrinsic("i64", "llvm.smin.i64", ("i64", end), ("i64", str(mm.tiles)))
-        is_last = self.assign(f"icmp eq i64 {part}, {mm.row_chunks - 1}")
+        start, stop = self.span(row, mm.tiles_a_part(rows), mm.tiles)
+        is_last = self.assign(f"icmp eq i64 {row}, {rows - 1}")
         full, rest = divmod(mm.n, mm.nr)
         if full:
-            with self.loop("0", str(full)) as panel:
+            first, last = self.span(column, mm.panels_a_part(columns), full)
+            with self.loop(first, last) as panel:
                 self.panel(panel, mm.nr, a, b, c, start, stop, is_last)
         if rest:
+            self.count += 1
+            tag = self.count
+            at_end = self.assign(f"icmp eq i64 {column}, {columns - 1}")
+            self.put(f"br i1 {at_end}, label %edge{tag}, label %inside{tag}")
+            self.label(f"edge{tag}")
             self.panel(str(full), rest, a, b, c, start, stop, is_last)
+            self.put(f"br label %inside{tag}")
+            self.label(f"inside{tag}")
+
+    def span(self, part: str, size: int, limit: int) -> tuple[str, str]:
+        """The numbers that a part of `size` covers, below `limit`."""
+        start = self.assign(f"mul nsw i64 {part}, {size}")
+        return start, self.smaller(self.assign(f"add nsw i64 {start}, {size}"), limit)
 
     def move_to_batch(self, batch: str, a: str, b: str, c: str) -> tuple[str, str, str]:
         mm = self.mm
