@@ -2,7 +2,7 @@
 
 `expand(k, name, args)` rewrites a call until only instructions are left, which `text` turns into
 one LLVM instruction or intrinsic each. In float32 exp, log, tanh and sigmoid are polynomials that
-vectorise (at most 2 ulp; coefficients of S. Moshier's Cephes library); the others, and all of them
+vectorise (at most 2 ulp, sigmoid 2.5; coefficients of S. Moshier's Cephes library); the others, and all of them
 in float64, call the C library lane by lane.
 """
 
@@ -178,7 +178,8 @@ def exp(k: Builder, x: Expr) -> Expr:
         k, r, 1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
         1.6666665459e-1, 5.0000001201e-1,
     )  # fmt: skip
-    p = k.call("fma", p, r * r, r + 1.0)
+    # The 1 comes last, so that what it rounds away is rounded once.
+    p = k.call("fma", p, r * r, r) + 1.0
     # 2ⁿ in two factors, so that subnormal results come out right.
     whole = k.cast(k.where(isnan(k, n), k.constant(0, f32), n), i32)
     half = k.call("shift_right", whole, k.constant(1, i32))
