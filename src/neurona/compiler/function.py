@@ -24,7 +24,8 @@ class Entry:
     """One recorded and compiled call of a function."""
 
     def __init__(self, trace: Trace, results: list[Any], structure: Structure) -> None:
-        self.structure = None if structure == LEAF else structure
+        self.structure = structure
+        self.single = structure == LEAF and isinstance(results[0], Tensor)
         self.guards = trace.guards
         self.epoch = Modes.epoch
         self.places: list[int | None] = []
@@ -66,7 +67,7 @@ class Entry:
             if any(probe() != seen for probe, seen in self.guards):
                 return False
             self.epoch = Modes.epoch
-        return all(
+        return not self.captures or all(
             handle._node.shape == spec.shape and handle._node.dtype == spec.dtype
             for (handle, _), spec in zip(self.captures, self.specs, strict=True)
         )
@@ -79,11 +80,13 @@ class Entry:
                 results = self._run(arrays)
         else:
             results = self._run(arrays)
+        if self.single:
+            return Tensor(constant(results[0]))
         leaves = [
             fixed if place is None else Tensor(constant(results[place]))
             for place, fixed in zip(self.places, self.fixed, strict=True)
         ]
-        return leaves[0] if self.structure is None else unflatten(self.structure, leaves)
+        return unflatten(self.structure, leaves)
 
     def explain(self, arrays: list[Array]) -> Explanation:
         """What the program does, measured on copies of these inputs and of the Variables."""
