@@ -20,11 +20,13 @@ A complete file:
 
 \b
     seed = 0
+
 \b
     [data]
     name = "digits"        # or "mnist", "birth_life_2010"
     divide_by = 16         # inputs / 16; or standardize = true
     test = 0.2             # for sets without a test part of their own
+
 \b
     [network]
     layers = [
@@ -33,6 +35,7 @@ A complete file:
         { layer = "ReLU" },
         { layer = "Linear", in_features = 32, out_features = 10 },
     ]
+
 \b
     [training]
     loss = "cross_entropy"

@@ -1,0 +1,61 @@
+"""The command as a user runs it: another process, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in; the data folder is empty too."""
+    monkeypatch.setenv("NEURONA_DATA", str(tmp_path / "no-data"))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return work
+
+
+def neurona(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command `neurona` with the interpreter of the tests."""
+    program = "import sys; from neurona.cli import main; sys.argv[0] = 'neurona'; main()"
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    """The command, in the empty folder."""
+    return neurona
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A demo that ran in an empty folder: that folder, and what was printed."""
+    work = tmp_path_factory.mktemp("demo")
+    program = "from neurona.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, "demo"],
+        cwd=work,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return work, done.stdout
