@@ -2,8 +2,8 @@
 
 `expand(k, name, args)` rewrites a call until only instructions are left, which `text` turns into
 one LLVM instruction or intrinsic each. In float32 exp, log, tanh and sigmoid are polynomials that
-vectorise (at most 2 ulp, sigmoid 2.5; coefficients of S. Moshier's Cephes library); the others, and all of them
-in float64, call the C library lane by lane.
+vectorise (at most 2 ulp, sigmoid 2.5; coefficients of S. Moshier's Cephes library); the others, and
+all of them in float64, call the C library lane by lane.
 """
 
 from __future__ import annotations
