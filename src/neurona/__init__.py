@@ -188,21 +188,21 @@ from neurona.ops.transcendental import (
 )
 
 if TYPE_CHECKING:
-    from neurona import data, graph, models, nn, optim, random, report, train
-    from neurona.compiler import compile
+    from neurona import data, graph, models, nn, optim, random, report, text, train
+    from neurona.compiler import Session, compile
 
 __version__ = "0.1.0"
 __array_api_version__ = "2024.12"
 newaxis = None
 
-_LAZY = ("data", "graph", "models", "nn", "optim", "random", "report", "train")
+_LAZY = ("data", "graph", "models", "nn", "optim", "random", "report", "text", "train")
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return import_module(f"neurona.{name}")
-    if name == "compile":
-        return import_module("neurona.compiler").compile
+    if name in ("Session", "compile"):
+        return getattr(import_module("neurona.compiler"), name)
     raise AttributeError(f"module 'neurona' has no attribute {name!r}")
 
 
@@ -212,6 +212,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Function",
+    "Session",
     "Tensor",
     "Variable",
     "__array_api_version__",
@@ -386,6 +387,7 @@ __all__ = [
     "tan",
     "tanh",
     "tensordot",
+    "text",
     "tile",
     "top_k",
     "train",

@@ -1,5 +1,6 @@
 """The compiler: recorded graphs to machine code."""
 
 from neurona.compiler.function import Compiled, compile
+from neurona.compiler.session import Session
 
-__all__ = ["Compiled", "compile"]
+__all__ = ["Compiled", "Session", "compile"]

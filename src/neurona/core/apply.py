@@ -46,8 +46,8 @@ def _node(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any]) -> Node:
         if all(node.value is not None for node in nodes):
             raise
         raise TraceError(
-            f"{op.name} got a value of a recording that is not active; "
-            "use it inside the function being recorded"
+            f"{op.name} got a value of a recording that is not active; use it inside the function "
+            "being recorded, or for a graph inside `with graph.as_default():`"
         ) from None
     value = _buffer(result, spec)
     return Node(op, nodes if requires_grad else (), attrs, spec, value, requires_grad=requires_grad)
@@ -65,6 +65,7 @@ def _record(
     weak = all(x.weak for x in nodes) and any(x.op is not LITERAL for x in nodes)
     node = Node(op, nodes, attrs, spec, requires_grad=requires_grad, trace=trace, weak=weak)
     node.source = caller()
+    trace.enter(node)
     return node
 
 

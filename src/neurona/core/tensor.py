@@ -117,11 +117,8 @@ class Tensor(Operators):
         node = self._resolve(None)
         value = node.value
         if value is None:
-            where = f" at {node.source[0]}:{node.source[1]}" if node.source else ""
-            raise TraceError(
-                f"{what}: the value of {node!r}{where} is not known while a function is being "
-                "compiled; use where, cond, scan or while_loop, or declare the argument static"
-            )
+            trace = node.trace or Trace()
+            raise TraceError(f"{what}: {trace.without_value(node)}")
         return node.array
 
     def numpy(self) -> Array:
@@ -187,8 +184,9 @@ class Tensor(Operators):
 
     def __repr__(self) -> str:
         node = self._resolve(None)
-        if node.value is None:
-            return f"{type(self).__name__}({node.op.name}, shape={self.shape}, dtype={self.dtype})"
+        if node.value is None or node.trace is not None:
+            title = node.op.name if node.trace is None else node.trace.title(node)
+            return f"{type(self).__name__}({title}, shape={self.shape}, dtype={self.dtype})"
         # NumPy prints the elements of foreign dtypes, such as bfloat16, as if they were integers.
         array = node.array if node.array.dtype.isbuiltin == 1 else node.array.astype(np.float32)
         text = np.array2string(

@@ -81,6 +81,21 @@ class Trace:
         self.checks: list[tuple[Node, NeuronaError]] = []
         self.grads: dict[int, Tensor] = {}
 
+    def enter(self, node: Node) -> None:
+        """Told of every node that an op makes while this recording is active."""
+
+    def title(self, node: Node) -> str:
+        """What a node of this recording is called where a tensor is printed."""
+        return node.op.name
+
+    def without_value(self, node: Node) -> str:
+        """Why a node of this recording has no value, and what to do."""
+        where = f" at {node.source[0]}:{node.source[1]}" if node.source else ""
+        return (
+            f"the value of {node!r}{where} is not known while a function is being compiled; use "
+            "where, cond, scan or while_loop, or declare the argument static"
+        )
+
     def input(self, spec: Spec, *, requires_grad: bool = False, weak: bool = False) -> Node:
         node = placeholder(spec, self, requires_grad=requires_grad, weak=weak)
         self.inputs.append(node)
