@@ -134,11 +134,14 @@ def sign(k: Builder, x: Expr) -> Expr:
 
 @_into(_ANY)
 def floor_divide(k: Builder, a: Expr, b: Expr) -> Expr:
-    quotient = (a - remainder(k, a, b)) / b
-    nearest = k.call("round", quotient)
-    # NumPy: infinite and NaN quotients stay; a/0 is ±∞ or NaN.
-    whole = k.where(isfinite(k, quotient), nearest, quotient)
-    return k.where(k.call("equal", b, k.constant(0, b.dtype)), a / b, whole)
+    # As NumPy does it: a/b toward zero, less 1 where the rest has not the sign of b.
+    zero, one, ratio = k.constant(0, a.dtype), k.constant(1, a.dtype), a / b
+    rest = k.call("modulo", a, b)
+    whole = k.call("round", (a - rest) / b)
+    below = k.call("not_equal", rest, zero) & ((rest < zero) ^ (b < zero))
+    whole = k.where(below, whole - one, whole)
+    whole = k.where(k.call("equal", whole, zero), k.call("copysign", zero, ratio), whole)
+    return k.where(k.call("equal", b, zero), ratio, whole)
 
 
 @_into(_ANY)
