@@ -111,7 +111,7 @@ class Emitter(Text):
     def block(self, statements: tuple[Statement, ...]) -> None:
         for statement in statements:
             if isinstance(statement, Store):
-                self.store(statement)
+                self.store(statement, self.value(statement.value))
             else:
                 self.nest(statement)
 
@@ -195,12 +195,13 @@ class Emitter(Text):
 
     def work(self, nest: Nest, slots: dict[str, str]) -> None:
         """What is inside the loops: all reads, then the folds and stores."""
-        for value in [s.value for s in nest.stores] + [f.value for f in nest.folds]:
-            self.value(value)
+        values = [self.value(store.value) for store in nest.stores]
+        for fold in nest.folds:
+            self.value(fold.value)
         for fold in nest.folds:
             self.fold(fold, slots[fold.name])
-        for store in nest.stores:
-            self.store(store)
+        for store, value in zip(nest.stores, values, strict=True):
+            self.store(store, value)
 
     # --- folds ---
 
@@ -319,10 +320,9 @@ class Emitter(Text):
             (wide, "zeroinitializer"),
         )
 
-    def store(self, store: Store) -> None:
+    def store(self, store: Store, value: Value) -> None:
         param = self.params[store.param]
         kind = memory_type(param.dtype)
-        value = self.value(store.value)
         stride = self.stride(store.offset)
         if self.vector_variable is None or stride == 0:
             if value.wide:
