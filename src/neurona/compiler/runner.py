@@ -76,6 +76,13 @@ class RunnerEmitter(Text):
         with self.function(f"i64 @run({parameters})"):
             table = self.assign(f"alloca [{MAX_BUFFERS} x ptr], align 64")
             board = self.assign("alloca [8 x i64], align 64")
+            arguments = f"{parameters}, ptr {table}, ptr {board}"
+            self.put(f"ret i64 {self.assign(f'call i64 @walk({arguments})')}")
+        self.walk(f"{parameters}, ptr %table, ptr %board")
+
+    def walk(self, parameters: str) -> None:
+        """Run a segment; `table` and `board` are for one task at a time."""
+        with self.function(f"internal i64 @walk({parameters})"):
             cursor = self.assign("alloca i64")
             failed = self.assign("alloca i64")
             flags = [self.assign("alloca i64") for _ in range(3)]
@@ -101,7 +108,7 @@ class RunnerEmitter(Text):
             self.put("br label %following")
             self.label("tasks")
             with self.loop("0", count):
-                self.task(table, board, cursor)
+                self.task("%table", "%board", cursor)
             at = self.assign(f"load i64, ptr {cursor}")
             checks = self.word("%segment", at)
             with self.loop("0", checks) as i:
@@ -118,8 +125,8 @@ class RunnerEmitter(Text):
     def segment(self, at: str, failed: str) -> None:
         """Run the segment that begins at word `at`."""
         inner = self.place("%segment", at)
-        arguments = f"ptr {inner}, ptr %slots, ptr %desks, i64 %workers"
-        self.put(f"store i64 {self.assign(f'call i64 @run({arguments})')}, ptr {failed}")
+        arguments = f"ptr {inner}, ptr %slots, ptr %desks, i64 %workers, ptr %table, ptr %board"
+        self.put(f"store i64 {self.assign(f'call i64 @walk({arguments})')}, ptr {failed}")
 
     def slot(self, at: str) -> str:
         """The place in the table of the slot that word `at` names."""

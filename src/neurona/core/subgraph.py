@@ -129,7 +129,7 @@ def record(
         if trace.grads:
             raise TraceError(
                 "backward() was called in a function that is recorded on its own (checkpoint, "
-                "branches, loops); compute the gradients there with neurona.gradients or neurona.grad"
+                "branches, loops); compute the gradients there with gradients() or grad()"
             )
     captured = [*trace.captures.values(), *trace.reads.items()]
     outputs = [*results, *trace.writes.values(), *(ok for ok, _ in trace.checks)]
