@@ -43,11 +43,12 @@ class Model:
     - `image_layout`: the data set ("mnist", "digits") in whose form pictures from files are put.
 
     >>> import numpy as np
-    >>> from neurona import nn, train
-    >>> model = train.Model(nn.Linear(1, 1))
-    >>> model.compile(optimizer="SGD", loss="mean_squared_error")
+    >>> from neurona import nn, optim, train
+    >>> line = nn.Linear(1, 1)
+    >>> model = train.Model(line)
+    >>> model.compile(optim.SGD(line.parameters(), learning_rate=0.1), loss="mean_squared_error")
     >>> x = np.linspace(-1, 1, 100)[:, None]
-    >>> history = model.fit(x, 2 * x + 1, epochs=300, batch_size=10, verbose=False)
+    >>> history = model.fit(x, 2 * x + 1, epochs=20, verbose=False)
     >>> model.predict(np.array([[10.0]])).round(0)
     array([[21.]], dtype=float32)
     """
