@@ -49,3 +49,11 @@ def test_changes_no_variable(step_and_weight):
     step.explain(np.ones((5, 4), np.float32))
     np.testing.assert_array_equal(weight.numpy(), np.ones((3, 4)))
     assert weight.version == 0
+
+
+def test_tells_what_the_stages_of_compilation_took(step_and_weight):
+    step, _ = step_and_weight
+    explanation = step.explain(np.ones((5, 4), np.float32))
+    assert list(explanation.seconds) == ["passes", "fusion and loops", "plan", "machine code"]
+    assert all(seconds > 0 for seconds in explanation.seconds.values())
+    assert "compiled in" in str(explanation)

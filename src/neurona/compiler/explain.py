@@ -40,14 +40,15 @@ class TaskReport:
 class Explanation:
     """The stages of one program; printing it shows graph and kernels.
 
-    graph: a line a node. kernels: a `TaskReport` each. `loops(i)`, `llvm(i)` and `assembly(i)` show
-    kernel i further down.
+    graph: a line a node. kernels: a `TaskReport` each. seconds: what each stage of the compilation
+    took. `loops(i)`, `llvm(i)` and `assembly(i)` show kernel i further down.
     """
 
     def __init__(self, program: Program, arrays: Sequence[Array], buffers: Sequence[Array]) -> None:
         self._tasks = [*program.plan.prologue, *program.plan.tasks]
         self._prologue = len(program.plan.prologue)
         self.arena = program.plan.size
+        self.seconds = dict(program.stages.seconds)
         self.graph = _graph_lines(program)
         times = _measure(program, [*arrays, *buffers])
         self.kernels = [
@@ -85,6 +86,8 @@ class Explanation:
             )
         lines.append(f"  the first {self._prologue} run only when Variables they read have changed")
         lines.append(f"  sum {total * 1e6:>9.1f}   arena {self.arena:,} bytes")
+        stages = ", ".join(f"{name} {1e3 * took:.0f} ms" for name, took in self.seconds.items())
+        lines.append(f"  compiled in {1e3 * sum(self.seconds.values()):.0f} ms: {stages}")
         return "\n".join(lines)
 
 

@@ -115,9 +115,10 @@ def _leaves(ends: Sequence[Node]) -> set[Node]:
 
 def _require_fed(graph: Graph, missing: set[Node]) -> None:
     if missing:
-        named = sorted(f"{graph.title(node)}, {node.dtype} {node.shape}" for node in missing)
+        named = sorted(f"{graph.title(node)} ({node.dtype} {node.shape})" for node in missing)
         raise ArgumentError(
-            f"Session.run: the fetches need a value for {' and '.join(named)}; give it in feed_dict"
+            f"Session.run: the fetches need a value for the placeholder {' and '.join(named)}; "
+            "give it in feed_dict"
         )
 
 

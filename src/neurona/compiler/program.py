@@ -13,6 +13,7 @@ from neurona.compiler.control import Slot
 from neurona.compiler.plan import Plan, make_plan, value_key
 from neurona.compiler.pool import POOL
 from neurona.compiler.runner import END
+from neurona.compiler.stages import Stages
 from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.tasks import Task, build_tasks
 from neurona.compiler.views import layout
@@ -73,6 +74,7 @@ class Program:
         *,
         inner: bool = False,
     ) -> None:
+        self.stages = Stages()
         self.inputs = list(inputs)
         olds = [old for old, _ in writes]
         outputs = [*results, *[new for _, new in writes], *[ok for ok, _ in checks]]
@@ -90,8 +92,10 @@ class Program:
         oks = outputs[len(results) + len(olds) :]
         self.outputs = outputs
         order = topological(outputs)
+        self.stages.end("passes")
         bodies = {id(node): self._bodies(node) for node in order if control.is_control(node)}
         tasks, self.layouts = build_tasks(order, outputs, bodies)
+        self.stages.end("fusion and loops")
         constants = [node for node in order if node.value is not None]
         outside = [*self.inputs, *self.results, *constants]
         pairs = list(zip(olds, news, strict=True))
@@ -113,10 +117,12 @@ class Program:
             self.places += [(slot, self.plan.size + offset) for slot, offset in kept]
             self.size += self.plan.kept_size
         self._words: list[Array] = []
+        self.stages.end("plan")
         self.prologue_steps = self._segments(self.plan.prologue, -1)
         self.steps = self._segments(self.plan.tasks, self.plan.guarded)
         self.native = all(not isinstance(step, Task) for step in self.steps)
         self.prologue, self.segments = map(self._addresses, (self.prologue_steps, self.steps))
+        self.stages.end("machine code")
         inside = [body for programs in bodies.values() for body in programs]
         self.parallel: bool = any(t.shared for t in self.plan.tasks) or any(
             b.parallel for b in inside
