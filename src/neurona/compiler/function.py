@@ -20,6 +20,10 @@ from neurona.core.trace import STATE, Modes, Trace, recording
 from neurona.core.tree import LEAF, Structure, flatten, unflatten
 
 
+_WRITING = threading.RLock()
+"""Held by a program that writes Variables: two never run at once."""
+
+
 class Entry:
     """One recorded and compiled call of a function."""
 
@@ -47,7 +51,6 @@ class Entry:
         self.writes = [variable for variable, _ in written]
         changing = dict(written)
         self.steady = [variable for variable in self.reads if variable not in changing]
-        self.lock = threading.RLock()
         inputs = [
             *trace.inputs,
             *[placeholder for _, placeholder in self.captures],
@@ -76,7 +79,7 @@ class Entry:
         if self.captures:
             arrays += [_row_major(handle._concrete("compile")) for handle, _ in self.captures]
         if self.writes:
-            with self.lock:
+            with _WRITING:
                 results = self._run(arrays)
         else:
             results = self._run(arrays)
