@@ -19,7 +19,6 @@ from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, Modes, Trace, recording
 from neurona.core.tree import LEAF, Structure, flatten, unflatten
 
-
 _WRITING = threading.RLock()
 """Held by a program that writes Variables: two never run at once."""
 
