@@ -38,7 +38,8 @@ def nielsen_network(inputs: int, classes: int, config: NielsenConfig) -> nn.Sequ
         nn.Linear(config.hidden, classes),
         nn.Sigmoid(),
     )
-    for parameter in network.parameters():
+    weights_first = sorted(network.parameters(), key=lambda parameter: -parameter.ndim)
+    for parameter in weights_first:
         nn.init.normal(parameter, std=1.0)
     return network
 
