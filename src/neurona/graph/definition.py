@@ -181,7 +181,7 @@ class Graph(Trace):
 
     def device_of(self, tensor: Tensor) -> str:
         """Where the operation that makes `tensor` is placed."""
-        node = self.node_of(tensor, "device_of")
+        node = self.node_of(tensor, "device_of: the tensor")
         return self._devices[id(node.inputs[0] if node.op is TAKE_RESULT else node)]
 
     def node_of(self, tensor: Tensor, who: str) -> Node:
@@ -192,7 +192,7 @@ class Graph(Trace):
         node = self.reads.get(tensor) if isinstance(tensor, Variable) else tensor._node
         if node is None or node.trace is not self:
             raise ArgumentError(
-                f"{who}: {tensor!r} is not in this graph; make it inside "
+                f"{who} {tensor!r} is not in this graph; make it inside "
                 "`with graph.as_default():`, values with graph.constant or graph.placeholder"
             )
         return node
