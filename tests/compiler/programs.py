@@ -1,0 +1,36 @@
+"""A look into compiled functions: their programs, kernels and copies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neurona.compiler.function import Compiled, Entry
+from neurona.compiler.plan import value_key
+from neurona.compiler.program import Program
+from neurona.compiler.tasks import Task
+
+
+def entries(compiled: Compiled) -> list[Entry]:
+    return [entry for several in compiled.entries.values() for entry in several]
+
+
+def entry_of(compiled: Compiled, *args: Any) -> Entry:
+    """The one entry of a function, after a call."""
+    compiled(*args)
+    (entry,) = entries(compiled)
+    return entry
+
+
+def program_of(compiled: Compiled, *args: Any) -> Program:
+    return entry_of(compiled, *args).program
+
+
+def loops(program: Program) -> list[str]:
+    """The loop kernels, each as its ops joined by +."""
+    return [str(task) for task in program.plan.tasks if task.kernel is not None]
+
+
+def copies(program: Program) -> list[Task]:
+    """The tasks that copy a Variable's new value into its place."""
+    inputs = {value_key(node) for node in program.inputs}
+    return [task for task in program.plan.tasks if task.writes() & inputs]
