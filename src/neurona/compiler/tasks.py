@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import heapq
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from neurona.compiler import control, native
 from neurona.compiler.control import Control
 from neurona.compiler.emit import emit
-from neurona.compiler.fusion import Fusion
+from neurona.compiler.fusion import Fusion, Group
 from neurona.compiler.kernels import KernelBuilder, LoopTask
 from neurona.compiler.loops import Kernel
 from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for
@@ -109,18 +110,24 @@ def build_tasks(
     return tasks, layouts
 
 
-def _group_order(fusion: Fusion) -> list:  # type: ignore[type-arg]
-    """Groups, each after those it needs; otherwise as they were found."""
-    done: set[int] = set()
+def _group_order(fusion: Fusion) -> list[Group]:
+    """Groups, each after those it needs, otherwise as they were found: few values wait for use."""
+    missing = [len(group.before) for group in fusion.groups]
+    followers: dict[int, list[int]] = {}
+    for i, group in enumerate(fusion.groups):
+        for needed in group.before:
+            followers.setdefault(id(needed), []).append(i)
+    ready = [i for i, count in enumerate(missing) if not count]
     result = []
-    waiting = list(fusion.groups)
-    while waiting:
-        ready = [g for g in waiting if all(id(b) in done for b in g.before)]
-        result += ready
-        done |= {id(g) for g in ready}
-        waiting = [g for g in waiting if id(g) not in done]
-        if not ready:
-            raise TypeError("groups depend on each other in a circle")
+    while ready:
+        group = fusion.groups[heapq.heappop(ready)]
+        result.append(group)
+        for i in followers.get(id(group), ()):
+            missing[i] -= 1
+            if not missing[i]:
+                heapq.heappush(ready, i)
+    if len(result) < len(fusion.groups):
+        raise TypeError("groups depend on each other in a circle")
     return result
 
 
