@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -152,6 +153,10 @@ class Compiled:
             results, shape = flatten(self.function(*args, **kwargs))
             return Entry(trace, results, shape)
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """The function as a method, with its object as a static argument."""
+        return self if instance is None else types.MethodType(self, instance)
+
     def __repr__(self) -> str:
         return f"compile({getattr(self.function, '__qualname__', self.function)})"
 
@@ -176,6 +181,9 @@ def _describe(leaf: Any, arrays: list[Array]) -> Any:
     """What of an argument decides which program fits; its data, if it has any, goes to `arrays`."""
     if isinstance(leaf, Tensor):
         array = leaf._concrete("compile")
+        if leaf.requires_grad:
+            arrays.append(_row_major(array))
+            return (array.shape, array.dtype, "requires_grad")
     elif isinstance(leaf, np.ndarray):
         array = leaf if leaf.dtype.isnative else leaf.astype(as_dtype(leaf.dtype))
     elif isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
