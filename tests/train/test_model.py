@@ -312,6 +312,15 @@ def test_bad_data_is_refused_before_learning(name: str) -> None:
     assert model.epochs_done == 0
 
 
+def test_labels_that_the_loss_ignores() -> None:
+    model = classifier()
+    x, y = np.zeros((4, 8, 8)), np.array([1, 255, 2, 255])
+    with pytest.raises(DataError, match="label of sample 1 is 255"):
+        model.fit(x, y, verbose=False)
+    model.compile("Adam", nn.CrossEntropyLoss(ignore_index=255))
+    assert model.fit(x, y, verbose=False).values["loss"][0] > 0
+
+
 def test_class_numbers_for_a_loss_of_vectors() -> None:
     model = classifier()
     model.compile("SGD", "quadratic_cost")

@@ -44,9 +44,9 @@ def demo(folder: Path, seed: int) -> None:
         f"\n{word} after {outcome.history.seconds:.1f} s. Of the {len(test)} digits it has never "
         f"seen it reads {int(right.sum())} right: {100 * right.mean():.1f} %.\n"
     )
-    _draw(test, probabilities, _chosen(right, SHOWN))
+    _draw(test, probabilities, _chosen(right, SHOWN, 1))
     model.save(folder)
-    chosen = _chosen(right, IN_PICTURE)
+    chosen = _chosen(right, IN_PICTURE, IN_PICTURE)
     save_predictions(
         folder / PICTURE,
         test.inputs[chosen],
@@ -74,10 +74,9 @@ def demo(folder: Path, seed: int) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _chosen(right: NDArray[np.bool_], count: int) -> NDArray[Any]:
-    """The samples to show: mistakes first, but at most a quarter of the places for them here."""
-    mistakes = np.flatnonzero(~right)
-    mistakes = mistakes[: max(1, count // 4)] if count == SHOWN else mistakes[:count]
+def _chosen(right: NDArray[np.bool_], count: int, at_most: int) -> NDArray[Any]:
+    """The samples to show: first so many mistakes at most, then samples that are right."""
+    mistakes = np.flatnonzero(~right)[:at_most]
     return np.concatenate([mistakes, np.flatnonzero(right)[: count - len(mistakes)]])
 
 

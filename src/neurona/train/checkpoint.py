@@ -39,6 +39,7 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "classes": (list,),
     "image_layout": (str, type(None)),
     "loss": (str, type(None)),
+    "outputs": (str, type(None)),
     "metrics": (list,),
     "epochs": (int,),
 }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurona.core.dtypes import DEFAULT_FLOAT, DType, is_float
-from neurona.core.errors import ArgumentError, DataError, NeuronaError, ShapeError
+from neurona.core.errors import ArgumentError, DataError, ShapeError
 from neurona.core.op import Shape, Spec
 from neurona.core.tensor import Tensor
 from neurona.core.trace import recording, set_grad_enabled
@@ -18,7 +18,7 @@ from neurona.nn.module import Module
 # With these a label is the number of an output.
 CLASS_LOSSES = {"cross_entropy", "negative_log_likelihood"}
 IGNORED = -100
-"""The label that these losses leave out by default (PyTorch's)."""
+"""The label that these losses leave out if they are not told of another (PyTorch's)."""
 
 
 def checked_pair(x: Any, y: Any, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -62,12 +62,14 @@ def output_shape(network: Module, inputs: NDArray[Any], dtype: DType) -> Shape:
     return output.shape[1:]
 
 
-def check_labels(targets: NDArray[Any], output: Shape, loss: str | None, name: str) -> None:
-    """Raise `DataError` for the first class number that has no output."""
+def check_labels(
+    targets: NDArray[Any], output: Shape, loss: str | None, name: str, ignored: int = IGNORED
+) -> None:
+    """Raise `DataError` for the first class number that has no output and is not ignored."""
     if loss not in CLASS_LOSSES or targets.dtype.kind not in "iu" or not output:
         return
     classes = output[0]
-    wrong = ((targets < 0) & (targets != IGNORED)) | (targets >= classes)
+    wrong = ((targets < 0) & (targets != ignored)) | ((targets >= classes) & (targets != ignored))
     if wrong.any():
         place = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
         rest = f", place {place[1:]}" if place[1:] else ""
@@ -88,8 +90,3 @@ def check_codes(targets: NDArray[Any], output: Shape, loss: str | None, name: st
         f"Dataset {name!r}: targets {targets.shape} do not fit the network's output "
         f"{(len(targets), *output)} for the loss {loss!r}{hint}"
     )
-
-
-def with_place(error: NeuronaError, text: str) -> NeuronaError:
-    """The same error with more text in front."""
-    return type(error)(f"{text}: {error}")

@@ -8,6 +8,7 @@ from typing import Any
 from neurona.core.errors import ArgumentError, nearest
 from neurona.core.tensor import Tensor
 from neurona.nn import functional
+from neurona.nn.module import Module
 
 Loss = Callable[[Any, Any], Tensor]
 
@@ -56,6 +57,17 @@ def name_of(loss: str | Loss) -> str | None:
             return name
     # The layers of `nn` say which function they are.
     return _LAYERS.get(type(loss).__name__)
+
+
+def is_plain(loss: Loss) -> bool:
+    """Whether the name of a loss says all of it: it has no weights and only default options."""
+    if not isinstance(loss, Module):
+        return True
+    return not loss.state_dict() and _options(loss) == _options(type(loss)())
+
+
+def _options(loss: Module) -> dict[str, Any]:
+    return {name: value for name, value in vars(loss).items() if name[0] != "_"}
 
 
 _LAYERS = {

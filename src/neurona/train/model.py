@@ -24,7 +24,7 @@ from neurona.train import architecture, checkpoint, checks
 from neurona.train.callbacks import Callback
 from neurona.train.history import History
 from neurona.train.loop import Batches, run
-from neurona.train.losses import OUTPUTS, Loss, find_loss, name_of
+from neurona.train.losses import OUTPUTS, Loss, find_loss, is_plain, name_of
 from neurona.train.metrics import METRICS, Metric, find_metric
 from neurona.train.optimizers import make_optimizer
 from neurona.train.preprocessing import Preprocessing, from_json, to_json
@@ -70,6 +70,7 @@ class Model:
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.loss_name: str | None = None
+        self.outputs: str | None = None
         self.metrics: tuple[Metric, ...] = ()
         self.epochs_done = 0
         self.stop_training = False
@@ -98,6 +99,7 @@ class Model:
         chosen = [find_metric(metric) for metric in metrics]
         self.loss = find_loss(loss)
         self.loss_name = name_of(loss)
+        self.outputs = self.loss_name if self.loss_name in OUTPUTS else None
         self.optimizer = optimizer
         self.metrics = tuple(chosen)
         self._make_steps()
@@ -116,7 +118,7 @@ class Model:
 
     def _probability(self, x: Any) -> Tensor:
         output = self._output(x)
-        return OUTPUTS[self.loss_name](output) if self.loss_name in OUTPUTS else output
+        return OUTPUTS[self.outputs](output) if self.outputs in OUTPUTS else output
 
     def _measure(self, x: Any, y: Any) -> tuple[Tensor, Sums]:
         output = self._output(x)
@@ -204,7 +206,8 @@ class Model:
         dtype = checks.dtype_of(self.network)
         inputs = self._prepared(x)
         shape = checks.output_shape(self.network, inputs, dtype)
-        checks.check_labels(y, shape, self.loss_name, name)
+        ignored = getattr(self.loss, "ignore_index", checks.IGNORED)
+        checks.check_labels(y, shape, self.loss_name, name, ignored)
         checks.check_codes(y, shape, self.loss_name, name)
         return Batches(Loader(inputs, y, dtype=dtype, **options), len(inputs))
 
@@ -273,7 +276,8 @@ class Model:
             "preprocessing": to_json(self.preprocessing),
             "classes": list(self.classes),
             "image_layout": self.image_layout,
-            "loss": self.loss_name,
+            "loss": self.loss_name if self.loss is None or is_plain(self.loss) else None,
+            "outputs": self.outputs,
             "metrics": [m.name for m in self.metrics if METRICS.get(m.name) is type(m)],
             "epochs": self.epochs_done,
         }
@@ -298,5 +302,6 @@ class Model:
             )
             if description["loss"] is not None:
                 model.compile(loss=description["loss"], metrics=description["metrics"])
+        model.outputs = description["outputs"]
         model.epochs_done = description["epochs"]
         return model

@@ -1,0 +1,42 @@
+"""Where a command may save."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from neurona.cli.folders import check_folder, next_run
+from neurona.core.errors import CheckpointError
+
+
+def test_folders_to_save_in(folder: Path) -> None:
+    assert check_folder(Path("new/deep")) == Path("new/deep")
+    assert list(folder.iterdir()) == []
+    (folder / "empty").mkdir()
+    check_folder(Path("empty"))
+    (folder / "model").mkdir()
+    (folder / "model" / "model.json").write_text("{}")
+    check_folder(Path("model"))
+
+
+def test_folders_that_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "file").write_text("mine")
+    with pytest.raises(CheckpointError, match="file: is a file"):
+        check_folder(Path("file"))
+    with pytest.raises(CheckpointError, match="cannot be written to"):
+        check_folder(Path("file/run"))
+    with pytest.raises(CheckpointError, match="holds other files and no model"):
+        check_folder(folder)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(CheckpointError, match="work: cannot be written to; choose another folder"):
+        check_folder(Path("new"))
+
+
+def test_runs_are_numbered(folder: Path) -> None:
+    names = []
+    for _ in range(3):
+        names.append(next_run("digits"))
+        names[-1].mkdir(parents=True)
+    assert [str(name) for name in names] == ["runs/digits", "runs/digits-2", "runs/digits-3"]
