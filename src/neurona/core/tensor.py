@@ -201,7 +201,7 @@ class Tensor(Operators):
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError(
             f"{type(self).__name__} is not pickled, since unpickling runs code from the file; save "
-            "weights with Module.state_dict and neurona.save, arrays with numpy.save"
+            "networks with train.Model.save, arrays with numpy.save"
         )
 
     def __copy__(self) -> Tensor:
