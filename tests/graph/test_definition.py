@@ -121,19 +121,22 @@ def test_constants(graph: ne.graph.Graph) -> None:
     array = np.arange(6.0).reshape(2, 3)
     with graph.as_default():
         made = [
+            ne.graph.constant(array),
             ne.graph.constant(array.T),
             ne.graph.constant([1, 2], name="few"),
             ne.graph.constant(1.5, ne.bfloat16),
             ne.graph.constant(ne.asarray([True])),
         ]
-    wanted = array.T.copy()
+    wanted = array.copy()
     array[...] = 0
     with ne.Session(graph) as session:
         values = session.run(made)
-    for value, right in zip(values, (wanted, [1, 2], 1.5, [True]), strict=True):
+    for value, right in zip(values, (wanted, wanted.T, [1, 2], 1.5, [True]), strict=True):
         np.testing.assert_array_equal(value, right)
-    assert [str(value.dtype) for value in values] == ["float64", "int64", "bfloat16", "bool"]
-    assert list(graph.nodes) == ["Const", "few", "Const_1", "Const_2"]
+    assert [str(value.dtype) for value in values] == [
+        *("float64", "float64", "int64", "bfloat16", "bool")
+    ]
+    assert list(graph.nodes) == ["Const", "Const_1", "few", "Const_2", "Const_3"]
 
 
 def test_no_value_before_a_run(graph: ne.graph.Graph) -> None:

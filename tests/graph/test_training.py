@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import time
 from collections.abc import Callable
@@ -31,6 +32,13 @@ def test_life_expectancy(data_folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert (round(w, 4), round(b, 4), round(loss, 4)) == (-6.0702, 84.9295, 30.0355)
     assert "life expectancy = -6.0702 · births per woman + 84.9295" in capsys.readouterr().out
     assert seconds < 10
+
+
+def test_the_page_shows_the_example_as_it_is() -> None:
+    page = (EXAMPLE.parents[1] / "docs" / "define_then_run.md").read_text(encoding="utf-8")
+    (listing,) = re.findall(r"^```python\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    code = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    assert set(listing.splitlines()) <= set(code)
 
 
 def test_variables_need_their_initial_value(graph: ne.graph.Graph) -> None:

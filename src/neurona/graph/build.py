@@ -5,6 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import Any, NoReturn
 
+import numpy as np
+
 from neurona.autodiff.marks import IDENTITY
 from neurona.core import dtypes
 from neurona.core.apply import apply
@@ -58,7 +60,7 @@ def constant(value: Any, dtype: Any = None, name: str = "Const") -> Tensor:
     Tensor("Const:0", shape=(2, 2), dtype=int64)
     """
     graph = default_graph("constant")
-    array = to_array(value, dtype)
+    array = np.array(to_array(value, dtype))  # The user may write into theirs.
     node = graph.fixed(array, requires_grad=dtypes.is_float(array.dtype))
     graph.register(node, name)
     return Tensor(node)

@@ -264,7 +264,7 @@ class Graph(Trace):
 
     @staticmethod
     def _is_stream(variable: Variable) -> bool:
-        return variable.name == "random.counter"
+        return variable.name == "random.counter"  # So a `Generator` calls its counter.
 
 
 def plain(name: str) -> str:
