@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import heapq
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -111,24 +110,20 @@ def build_tasks(
 
 
 def _group_order(fusion: Fusion) -> list[Group]:
-    """Groups, each after those it needs, otherwise as they were found: few values wait for use."""
-    missing = [len(group.before) for group in fusion.groups]
-    followers: dict[int, list[int]] = {}
-    for i, group in enumerate(fusion.groups):
-        for needed in group.before:
-            followers.setdefault(id(needed), []).append(i)
-    ready = [i for i, count in enumerate(missing) if not count]
-    result = []
-    while ready:
-        group = fusion.groups[heapq.heappop(ready)]
-        result.append(group)
-        for i in followers.get(id(group), ()):
-            missing[i] -= 1
-            if not missing[i]:
-                heapq.heappush(ready, i)
-    if len(result) < len(fusion.groups):
-        raise TypeError("groups depend on each other in a circle")
-    return result
+    """Groups, each after those it needs, by the length of the longest way there.
+
+    So a gradient is used as soon as it is there, and what checkpoints compute again waits.
+    """
+    levels: dict[int, int] = {}
+    waiting = fusion.groups
+    while waiting:
+        ready = [g for g in waiting if all(id(needed) in levels for needed in g.before)]
+        if not ready:
+            raise TypeError("groups depend on each other in a circle")
+        for group in ready:
+            levels[id(group)] = 1 + max((levels[id(g)] for g in group.before), default=0)
+        waiting = [g for g in waiting if id(g) not in levels]
+    return sorted(fusion.groups, key=lambda group: levels[id(group)])
 
 
 def _stored(order: list[Node], outputs: list[Node], fusion: Fusion) -> set[int]:
