@@ -1,1 +1,1 @@
-"""Speed comparisons of Neurona with PyTorch, torch.compile and JAX: `python -m benchmarks`."""
+"""Speed comparisons of Neurona with PyTorch, JAX and ONNX Runtime: `python -m benchmarks`."""

@@ -1,13 +1,14 @@
-"""Correctness before speed: is a framework training the same network as the reference?"""
+"""Correctness before speed: does a framework compute what the reference computes?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.case import Arrays, Tolerance
+from benchmarks.operation import Expected
 
 
 class MismatchError(Exception):
@@ -82,3 +83,30 @@ def _relative_change(
     if moved == 0:
         return 0.0 if distance == 0 else float("inf")
     return distance / moved
+
+
+def compare_values(arrays: Sequence[np.ndarray], expected: Sequence[Expected]) -> float:
+    """The largest error ÷ allowed error of the results; MismatchError where it is above 1."""
+    if len(arrays) != len(expected):
+        raise MismatchError(f"{len(arrays)} results, expected {len(expected)}")
+    return max(
+        _largest_error(number, array, right)
+        for number, (array, right) in enumerate(zip(arrays, expected, strict=True))
+    )
+
+
+def _largest_error(number: int, array: np.ndarray, expected: Expected) -> float:
+    if array.dtype != np.float32:
+        raise MismatchError(f"result {number} is {array.dtype}, not float32")
+    if array.shape != expected.value.shape:
+        raise MismatchError(f"result {number} has shape {array.shape}, not {expected.value.shape}")
+    errors = np.asarray(np.abs(array - expected.value) / expected.allowed)
+    errors[~(errors >= 0)] = np.inf  # where it is NaN
+    place = np.unravel_index(np.argmax(errors), errors.shape)
+    if (worst := float(errors[place])) > 1:
+        at = f"[{', '.join(str(int(index)) for index in place)}]" if place else ""
+        raise MismatchError(
+            f"result {number}{at} is {array[place]:.7g} instead of {expected.value[place]:.7g}:"
+            f" {worst:.1e} times as far as rounding may lead"
+        )
+    return worst

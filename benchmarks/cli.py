@@ -1,30 +1,57 @@
-"""The command line: `python -m benchmarks train CASE…`."""
+"""The command line: `python -m benchmarks train CASE…`, `ops [GROUP…]`, `infer NETWORK…`."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from benchmarks import machine, report
+from benchmarks import call_report, machine, report
+from benchmarks.call_harness import CallOutcome, Workers, run_operation
 from benchmarks.case import case_names, load_case, nearest_name
 from benchmarks.client import choose_cpus, count_cpus
-from benchmarks.harness import Outcome, Settings, run_case
-from benchmarks.peers import NEURONA, PEERS, parse_peers
+from benchmarks.harness import Outcome, run_case
+from benchmarks.operation import (
+    Network,
+    choose_operations,
+    group_names,
+    load_source,
+    network_names,
+)
+from benchmarks.peers import CALL_PEERS, NEURONA, PEERS, Peer, parse_peers
+from benchmarks.rounds import Settings
 
 BUSY_LOAD = 0.5
 REPORT_WIDTH = 120  # where there is no terminal to ask
+TRAIN_PEERS, OTHER_PEERS = ",".join(PEERS), ",".join(CALL_PEERS)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Peers = Annotated[str, typer.Option(help="Comma-separated frameworks to compare with.")]
+Rounds = Annotated[int, typer.Option(min=1, help="Interleaved rounds.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of every framework; default: all.")
+]
+RoundSeconds = Annotated[
+    float, typer.Option(min=0.001, help="How long a round of one framework lasts.")
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of weights and data.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Print the tracebacks of frameworks that failed.")
+]
 
 
 @app.callback()
 def benchmarks() -> None:
-    """Speed of Neurona beside PyTorch, torch.compile and JAX, each in its own process."""
+    """Speed of Neurona beside PyTorch, JAX and ONNX Runtime, each in its own process."""
 
 
 @app.command(no_args_is_help=True)
@@ -32,20 +59,12 @@ def train(
     cases: Annotated[
         list[str], typer.Argument(metavar="CASE", help=f"Any of: {', '.join(case_names())}.")
     ],
-    peers: Annotated[
-        str, typer.Option(help="Comma-separated frameworks to compare with.")
-    ] = ",".join(PEERS),
-    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 10,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of every framework; default: all.")
-    ] = None,
-    round_seconds: Annotated[
-        float, typer.Option(min=0.001, help="How long a round of one framework lasts.")
-    ] = 0.3,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and data.")] = 0,
+    peers: Peers = TRAIN_PEERS,
+    rounds: Rounds = 10,
+    threads: Threads = None,
+    round_seconds: RoundSeconds = 0.3,
+    json_file: JsonFile = None,
+    seed: Seed = 0,
     peak_gflops: Annotated[
         float | None, typer.Option(min=1e-3, help="Peak for the floor; default: measured.")
     ] = None,
@@ -55,62 +74,203 @@ def train(
     max_autotune: Annotated[
         bool, typer.Option("--max-autotune", help="Also time torch.compile's max-autotune mode.")
     ] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", help="Print the tracebacks of frameworks that failed.")
-    ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Time training steps; every framework's losses and weights are checked first.
 
     Exit code 1 if a framework failed or did not match, 2 for bad arguments.
     """
-    known = case_names()
-    for name in cases:
-        if name not in known:
-            raise typer.BadParameter(nearest_name("case", name, known), param_hint="CASE")
-    try:
-        chosen = parse_peers(peers, max_autotune=max_autotune)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--peers") from None
-    if threads is None:
-        threads = count_cpus()
-    try:
-        choose_cpus(threads)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--threads") from None
-    if json_file and not (json_file.parent.is_dir() and os.access(json_file.parent, os.W_OK)):
-        raise typer.BadParameter(
-            f"the folder {str(json_file.parent)!r} is missing or not writable.", param_hint="--json"
-        )
-
-    console = Console(width=None if sys.stdout.isatty() else REPORT_WIDTH)
-    here = {**machine.describe_machine(), "threads": threads}
-    if (here["load_before"] or 0) > BUSY_LOAD:
-        console.print(f"The machine is busy (load {here['load_before']}): expect disturbed times.")
+    _check_names("case", cases, case_names())
+    chosen = _chosen_peers(peers, PEERS, max_autotune=max_autotune)
     settings = Settings(
-        threads=threads,
+        threads=_chosen_threads(threads),
         rounds=rounds,
         round_seconds=round_seconds,
         seed=seed,
         warm_cache=warm_cache,
         peak_flops=None if peak_gflops is None else 1e9 * peak_gflops,
     )
+    console, write = _begin(settings, json_file)
     outcomes: list[Outcome] = []
     for name in dict.fromkeys(cases):
         module = f"benchmarks.cases.{name}"
         with console.status("") as status:
             try:
                 outcome = run_case(
-                    load_case(module),
-                    [NEURONA, *chosen],
-                    settings,
-                    module=module,
-                    note=status.update,
+                    load_case(module), chosen, settings, module=module, note=status.update
                 )
             except LookupError as error:
                 console.print(f"[bold red]Error:[/] {error}", highlight=False)
                 raise typer.Exit(2) from None
         report.print_outcome(console, outcome, rounds, verbose=verbose)
         outcomes.append(outcome)
-        if json_file:
-            report.write_json(json_file, {**here, "load_after": machine.load()}, outcomes)
+        write({"cases": [report.outcome_record(outcome) for outcome in outcomes]})
     raise typer.Exit(1 if any(outcome.failed for outcome in outcomes) else 0)
+
+
+@app.command()
+def ops(
+    groups: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[GROUP…]",
+            help=f"Any of: {', '.join(group_names())}; one operation as GROUP/NAME. Default: all.",
+        ),
+    ] = None,
+    peers: Peers = OTHER_PEERS,
+    rounds: Rounds = 10,
+    threads: Threads = None,
+    round_seconds: RoundSeconds = 0.1,
+    json_file: JsonFile = None,
+    seed: Seed = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Time single operations; every framework's results are checked first.
+
+    Exit code 1 if a framework failed or did not match, 2 for bad arguments.
+    """
+    try:
+        wanted = choose_operations(groups or [])
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="GROUP") from None
+    chosen = _chosen_peers(peers, CALL_PEERS)
+    settings = Settings(
+        threads=_chosen_threads(threads), rounds=rounds, round_seconds=round_seconds, seed=seed
+    )
+    console, write = _begin(settings, json_file)
+    outcomes: list[CallOutcome] = []
+    means: dict[str, Any] = {}
+    for group in wanted:
+        of_group: list[CallOutcome] = []
+        with Workers(settings) as workers, console.status("") as status:
+            for operation in group.operations:
+                outcome = run_operation(
+                    operation,
+                    chosen,
+                    settings,
+                    workers,
+                    module=f"benchmarks.operations.{group.name}",
+                    title=f"{group.name}/{operation.name}",
+                    note=status.update,
+                )
+                of_group.append(outcome)
+                outcomes.append(outcome)
+                means[group.name] = call_report.geometric_means(of_group)
+                records = [call_report.call_record(outcome) for outcome in outcomes]
+                write({"cases": records, "ratios": means})
+        console.print(call_report.operations_table(group.name, group.description, of_group, chosen))
+        _finish(console, of_group, verbose=verbose)
+    raise typer.Exit(1 if any(outcome.failed for outcome in outcomes) else 0)
+
+
+@app.command(no_args_is_help=True)
+def infer(
+    networks: Annotated[
+        list[str], typer.Argument(metavar="NETWORK", help=f"Any of: {', '.join(network_names())}.")
+    ],
+    batch: Annotated[str, typer.Option(help="Comma-separated batch sizes.")] = "1,128",
+    peers: Peers = OTHER_PEERS,
+    rounds: Rounds = 10,
+    threads: Threads = None,
+    round_seconds: RoundSeconds = 0.3,
+    json_file: JsonFile = None,
+    seed: Seed = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Time a network's answers, from a NumPy array to a NumPy array; all are checked first.
+
+    Exit code 1 if a framework failed or did not match, 2 for bad arguments.
+    """
+    _check_names("network", networks, network_names())
+    sizes = _batch_sizes(batch)
+    chosen = _chosen_peers(peers, CALL_PEERS)
+    settings = Settings(
+        threads=_chosen_threads(threads), rounds=rounds, round_seconds=round_seconds, seed=seed
+    )
+    console, write = _begin(settings, json_file)
+    outcomes: list[CallOutcome] = []
+    for name in dict.fromkeys(networks):
+        module = f"benchmarks.inference.{name}"
+        network = load_source(module)
+        if not isinstance(network, Network):
+            raise TypeError(f"{module}.SOURCE must be a Network")
+        of_network: list[CallOutcome] = []
+        with Workers(settings) as workers, console.status("") as status:
+            for size in sizes:
+                outcome = run_operation(
+                    network.at_batch(size),
+                    chosen,
+                    settings,
+                    workers,
+                    module=module,
+                    title=name,
+                    latencies=True,
+                    note=status.update,
+                )
+                of_network.append(outcome)
+                outcomes.append(outcome)
+                write({"cases": [call_report.call_record(outcome) for outcome in outcomes]})
+        console.print(call_report.latency_table(name, network.description, of_network, rounds))
+        _finish(console, of_network, verbose=verbose)
+    raise typer.Exit(1 if any(outcome.failed for outcome in outcomes) else 0)
+
+
+def _check_names(kind: str, names: list[str], known: list[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(nearest_name(kind, name, known), param_hint=kind.upper())
+
+
+def _chosen_peers(
+    text: str, known: Mapping[str, Peer], *, max_autotune: bool = False
+) -> list[Peer]:
+    try:
+        return [NEURONA, *parse_peers(text, known=known, max_autotune=max_autotune)]
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--peers") from None
+
+
+def _chosen_threads(threads: int | None) -> int:
+    threads = count_cpus() if threads is None else threads
+    try:
+        choose_cpus(threads)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--threads") from None
+    return threads
+
+
+def _batch_sizes(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(
+            f"{text!r} must be whole numbers above 0, as in 1,128.", param_hint="--batch"
+        )
+    return list(dict.fromkeys(int(part) for part in parts))
+
+
+def _begin(
+    settings: Settings, json_file: Path | None
+) -> tuple[Console, Callable[[dict[str, Any]], None]]:
+    """The console, and what writes the JSON file if one is asked for."""
+    if json_file and not (json_file.parent.is_dir() and os.access(json_file.parent, os.W_OK)):
+        raise typer.BadParameter(
+            f"the folder {str(json_file.parent)!r} is missing or not writable.", param_hint="--json"
+        )
+    console = Console(width=None if sys.stdout.isatty() else REPORT_WIDTH)
+    here = {**machine.describe_machine(), "threads": settings.threads}
+    if (here["load_before"] or 0) > BUSY_LOAD:
+        console.print(f"The machine is busy (load {here['load_before']}): expect disturbed times.")
+
+    def write(record: dict[str, Any]) -> None:
+        if json_file:
+            now = {**here, "load_after": machine.load()}
+            report.write_json(json_file, {"machine": now, **record})
+
+    return console, write
+
+
+def _finish(console: Console, outcomes: list[CallOutcome], *, verbose: bool) -> None:
+    if verbose:
+        for outcome in outcomes:
+            report.print_details(console, outcome.failed)
+    console.print()

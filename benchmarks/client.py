@@ -72,10 +72,19 @@ def choose_cpus(threads: int) -> list[int] | None:
 
 
 class Worker:
-    """A running worker; `ask` sends a request and waits for its reply."""
+    """A running worker; `ask` sends a request and waits for its reply.
+
+    `kind` is "training" or "calls": what it can be asked.
+    """
 
     def __init__(
-        self, label: str, *, threads: int, cpus: Sequence[int] | None, warm_cache: bool = False
+        self,
+        label: str,
+        *,
+        threads: int,
+        cpus: Sequence[int] | None,
+        warm_cache: bool = False,
+        kind: str = "training",
     ) -> None:
         self.label = label
         self._files = tempfile.TemporaryDirectory(
@@ -84,7 +93,7 @@ class Worker:
         self.folder = Path(self._files.name)
         cache = None if warm_cache else self.folder / "cache"
         self._log = (self.folder / "stderr.txt").open("w+", encoding="utf-8", errors="replace")
-        command = [sys.executable, "-m", "benchmarks.worker"]
+        command = [sys.executable, "-m", "benchmarks.worker", kind]
         if cpus is not None:
             command.append(",".join(str(cpu) for cpu in cpus))
         self._process = subprocess.Popen(
@@ -132,6 +141,11 @@ class Worker:
         if "error" in reply:
             raise WorkerError(reply["error"], reply["traceback"])
         return reply
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is still there to be asked."""
+        return self._process.poll() is None
 
     def close(self) -> None:
         """End the process with all that it started, and remove its files."""

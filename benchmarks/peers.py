@@ -20,7 +20,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Peer:
-    """A framework: `package` must be importable, `build` picks the case's build.
+    """A framework: `package` and `also` must be importable, `build` picks the case's build.
 
     Every variant is run in its own process; the fastest stands for the peer.
     """
@@ -29,10 +29,16 @@ class Peer:
     package: str
     build: str
     variants: tuple[Variant, ...] = (Variant("default", {}),)
+    also: tuple[str, ...] = ()
 
-    def installed(self) -> bool:
-        """Whether the package can be imported; it is not imported here."""
-        return importlib.util.find_spec(self.package) is not None
+    def missing(self) -> str | None:
+        """The first of its packages that is not installed; none is imported here."""
+        packages = (self.package, *self.also)
+        return next((name for name in packages if importlib.util.find_spec(name) is None), None)
+
+    def label(self, variant: Variant) -> str:
+        """What one of its variants is called."""
+        return self.name if len(self.variants) == 1 else f"{self.name} ({variant.name})"
 
 
 NEURONA = Peer("neurona", package="neurona", build="neurona")
@@ -62,19 +68,26 @@ JAX = Peer(
     variants=(Variant("default", {}), Variant("sync dispatch", {"dispatch": "sync"})),
 )
 PEERS = {peer.name: peer for peer in (TORCH, TORCH_COMPILE, JAX)}
+# Single operations and inference: eager PyTorch without gradients, ONNX Runtime.
+CALL_PEERS = {
+    "torch": Peer("torch", package="torch", build="torch"),
+    "onnxruntime": Peer("onnxruntime", package="onnxruntime", build="onnxruntime", also=("onnx",)),
+}
 # Whose loss curve the others must follow: the first of these that is installed.
 REFERENCES = (TORCH, JAX)
 
 
-def parse_peers(text: str, *, max_autotune: bool) -> list[Peer]:
+def parse_peers(
+    text: str, *, known: Mapping[str, Peer] = PEERS, max_autotune: bool = False
+) -> list[Peer]:
     """The peers of a comma-separated list; ValueError for an unknown or repeated name."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
-        if name not in PEERS:
-            raise ValueError(nearest_name("peer", name, list(PEERS)))
+        if name not in known:
+            raise ValueError(nearest_name("peer", name, list(known)))
         if names.count(name) > 1:
             raise ValueError(f"peer {name!r} is named {names.count(name)} times.")
-    peers = [PEERS[name] for name in names]
+    peers = [known[name] for name in names]
     if max_autotune:
         peers = [
             Peer(p.name, p.package, p.build, (*p.variants, MAX_AUTOTUNE))

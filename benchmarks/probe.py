@@ -1,7 +1,8 @@
 """What this machine can do at best: multiply-adds per second, bytes per second.
 
-Two loops are generated for the vector width of the processor and run on as many threads as the
-frameworks get; the best of many short runs counts, so that a passing disturbance does not.
+Loops are generated for the vector width of the processor and run on as many threads as the
+frameworks get. For peak and bandwidth the best of many short runs counts, so that a passing
+disturbance does not; copies are timed in rounds beside the frameworks and count as they come.
 """
 
 from __future__ import annotations
@@ -52,6 +53,55 @@ def measure_bandwidth(threads: int, working_set: int) -> float:
     return 2 * 4 * width * vectors * _best_rate(call, threads)
 
 
+class CopyLoops:
+    """Copying from one array into another, with ordinary stores and with stores past the caches.
+
+    `traffic` bytes in all are read or written by a copy, shared out among the threads.
+    """
+
+    def __init__(self, threads: int, traffic: int) -> None:
+        width = vector_width()
+        self._threads = threads
+        self._vectors = max(1, traffic // (8 * width * threads))
+        self._loops = {}
+        for stores, past in (("ordinary", False), ("non-temporal", True)):
+            functions = _Functions(_copy_source(width, past_caches=past))
+            kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2)
+            self._loops[stores] = (functions, kind(functions["copy"]))
+        size = self._vectors * width + 16
+        self._arrays = [[np.ones(size, np.float32) for _ in range(2)] for _ in range(threads)]
+        self._places = [
+            [-(-array.ctypes.data // 64) * 64 for array in pair] for pair in self._arrays
+        ]
+        self._bytes = 8 * width * self._vectors
+
+    def rates(self, seconds: float) -> dict[str, float]:
+        """Bytes read and written per second, for each kind of store over half of `seconds`."""
+        return {stores: self._rate(run, seconds / 2) for stores, (_, run) in self._loops.items()}
+
+    def _rate(self, run: Callable[..., None], seconds: float) -> float:
+        rates = [0.0] * self._threads
+        together = threading.Barrier(self._threads)
+
+        def call(thread: int, repeats: int) -> None:
+            source, target = self._places[thread]
+            run(source, target, self._vectors, repeats)
+
+        def measure(thread: int) -> None:
+            repeats = 1
+            while _seconds(call, thread, repeats) < ROUND_SECONDS:
+                repeats *= 2
+            together.wait()
+            done, start = 0, time.perf_counter()
+            while not done or time.perf_counter() - start < seconds:
+                call(thread, repeats)
+                done += repeats
+            rates[thread] = done * self._bytes / (time.perf_counter() - start)
+
+        _on_all(measure, self._threads)
+        return sum(rates)
+
+
 def vector_width() -> int:
     """float32 lanes of this processor's widest register."""
     features = llvm.get_host_cpu_features()
@@ -79,13 +129,18 @@ def _best_rate(call: Callable[[int, int], None], threads: int) -> float:
         # The last round may have had the memory to itself, others being done.
         rates[thread] = repeats / min(rounds[:-1])
 
+    _on_all(measure, threads)
+    return sum(rates)
+
+
+def _on_all(measure: Callable[[int], None], threads: int) -> None:
+    """`measure(thread)` on every thread at once."""
     others = [threading.Thread(target=measure, args=(thread,)) for thread in range(1, threads)]
     for other in others:
         other.start()
     measure(0)
     for other in others:
         other.join()
-    return sum(rates)
 
 
 def _seconds(call: Callable[[int, int], None], thread: int, repeats: int) -> float:
@@ -162,4 +217,26 @@ def _sweep_source(width: int) -> str:
         "outer.end:\n  %r.next = add i64 %r, 1\n  %r.more = icmp slt i64 %r.next, %repeats\n"
         "  br i1 %r.more, label %outer, label %done\n"
         "done:\n  ret void\n}\n"
+    )
+
+
+def _copy_source(width: int, *, past_caches: bool) -> str:
+    """Each repeat copies every vector of one array into another, t ← s."""
+    vector = f"<{width} x float>"
+    hint = ", !nontemporal !0" if past_caches else ""
+    return (
+        "define void @copy(ptr %source, ptr %target, i64 %vectors, i64 %repeats) {\nentry:\n"
+        "  br label %outer\n"
+        "outer:\n  %r = phi i64 [ 0, %entry ], [ %r.next, %outer.end ]\n  br label %inner\n"
+        "inner:\n  %i = phi i64 [ 0, %outer ], [ %i.next, %inner ]\n"
+        f"  %from = getelementptr {vector}, ptr %source, i64 %i\n"
+        f"  %to = getelementptr {vector}, ptr %target, i64 %i\n"
+        f"  %value = load {vector}, ptr %from, align {4 * width}\n"
+        f"  store {vector} %value, ptr %to, align {4 * width}{hint}\n"
+        "  %i.next = add i64 %i, 1\n  %i.more = icmp slt i64 %i.next, %vectors\n"
+        "  br i1 %i.more, label %inner, label %outer.end\n"
+        "outer.end:\n  %r.next = add i64 %r, 1\n  %r.more = icmp slt i64 %r.next, %repeats\n"
+        "  br i1 %r.more, label %outer, label %done\n"
+        "done:\n  ret void\n}\n"
+        "!0 = !{i32 1}\n"
     )

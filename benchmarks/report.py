@@ -14,7 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.harness import Outcome, Run
+from benchmarks.harness import Outcome, TrainingRun
+from benchmarks.rounds import Failure
 
 MEGABYTE = 1e6
 COLUMNS = ("ms/step", "range", "ratio", "GFLOP/s", "of floor", "warm-up s", "peak MB")
@@ -40,7 +41,7 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _run_record(outcome: Outcome, run: Run) -> dict[str, Any]:
+def _run_record(outcome: Outcome, run: TrainingRun) -> dict[str, Any]:
     siblings = [r for r in outcome.variants if r.peer.name == run.peer.name]
     return {
         "name": run.peer.name,
@@ -71,14 +72,12 @@ def outcome_table(outcome: Outcome, rounds: int) -> Group:
         table.add_column(heading, justify="right", no_wrap=True)
     for run in outcome.runs:
         record = _run_record(outcome, run)
-        name = run.peer.name
-        if len(run.peer.variants) > 1:
-            name += f" ({run.variant.name})"
+        name = run.peer.label(run.variant)
         ratio = "–" if record["ratio"] is None else f"{record['ratio']:.2f}"
         table.add_row(
             escape(name),
-            _milliseconds(run.ms),
-            f"{_milliseconds(min(run.ms_all))} … {_milliseconds(max(run.ms_all))}",
+            milliseconds(run.ms),
+            f"{milliseconds(min(run.ms_all))} … {milliseconds(max(run.ms_all))}",
             ratio,
             f"{record['gflops']:.1f}",
             f"{100 * record['fraction_of_floor']:.1f} %",
@@ -86,7 +85,7 @@ def outcome_table(outcome: Outcome, rounds: int) -> Group:
             f"{record['peak_mb']:.0f}",
         )
     lines = [
-        f"floor {_milliseconds(outcome.floor_ms)} ms ="
+        f"floor {milliseconds(outcome.floor_ms)} ms ="
         f" {case.flops / 1e6:.3g} MFLOP at {outcome.peak_flops / 1e9:.0f} GFLOP/s"
         f" + {case.traffic / 1e6:.3g} MB at {outcome.bandwidth / 1e9:.0f} GB/s;"
         f" median over {rounds} round{'s' if rounds > 1 else ''}; ratio = time ÷ Neurona's",
@@ -98,7 +97,8 @@ def outcome_table(outcome: Outcome, rounds: int) -> Group:
     return Group(table, *notes)
 
 
-def _milliseconds(value: float) -> str:
+def milliseconds(value: float) -> str:
+    """Three digits."""
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
@@ -106,15 +106,19 @@ def print_outcome(console: Console, outcome: Outcome, rounds: int, *, verbose: b
     """Print the table; with `verbose` the workers' tracebacks too."""
     console.print(outcome_table(outcome, rounds))
     if verbose:
-        for failure in outcome.failed:
-            if failure.details:
-                console.print(Text(f"\n{failure.name}:\n{failure.details}"))
+        print_details(console, outcome.failed)
     console.print()
 
 
-def write_json(path: Path, machine: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
+def print_details(console: Console, failed: Sequence[Failure]) -> None:
+    """Print the workers' tracebacks."""
+    for failure in failed:
+        if failure.details:
+            console.print(Text(f"\n{failure.name}:\n{failure.details}"))
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write the record of a run; a reader never sees half of it."""
-    record = {"machine": machine, "cases": [outcome_record(outcome) for outcome in outcomes]}
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

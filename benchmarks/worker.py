@@ -1,8 +1,9 @@
-"""A worker process: one framework, one case, requests and replies as JSON lines.
+"""A worker process: one framework, requests and replies as JSON lines.
 
-`python -m benchmarks.worker [CPU,CPU,…]` reads a request a line from stdin, such as
-`{"command": "time", "steps": 200}`, and writes a reply a line to stdout. Whatever the framework
-prints goes to stderr. A request that fails is answered `{"error": …, "traceback": …}`.
+`python -m benchmarks.worker training|calls [CPU,CPU,…]` trains a network, or makes single calls. It
+reads a request a line from stdin, such as `{"command": "time", "steps": 200}`, and writes a reply a
+line to stdout. Whatever the framework prints goes to stderr. A request that fails is answered
+`{"error": …, "traceback": …}`.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ import os
 import sys
 import traceback
 
+from benchmarks.session import Session
+
 
 def main() -> None:
     """Serve requests until stdin ends."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    if len(sys.argv) > 1:
-        os.sched_setaffinity(0, {int(cpu) for cpu in sys.argv[1].split(",")})
-    # Only now, so that thread pools made on import see the processors they may use.
-    from benchmarks.session import Session
-
-    session = Session()
+    kind, *cpus = sys.argv[1:]
+    if cpus:
+        os.sched_setaffinity(0, {int(cpu) for cpu in cpus[0].split(",")})
+    session = make_session(kind)
     for line in sys.stdin:
         request = json.loads(line)
         try:
@@ -34,6 +35,19 @@ def main() -> None:
             }
         replies.write(json.dumps(reply) + "\n")
         replies.flush()
+
+
+def make_session(kind: str) -> Session:
+    """Imports NumPy only now, so that thread pools see the processors they may use."""
+    if kind == "training":
+        from benchmarks.training_session import TrainingSession
+
+        return TrainingSession()
+    if kind == "calls":
+        from benchmarks.call_session import CallSession
+
+        return CallSession()
+    raise ValueError(f"a worker does 'training' or 'calls', not {kind!r}")
 
 
 if __name__ == "__main__":

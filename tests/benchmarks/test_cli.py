@@ -46,11 +46,24 @@ def test_json_into_a_missing_folder(tmp_path: Path) -> None:
     assert "missing or not writable" in error_of("train", "mlp", "--json", str(target))
 
 
-def test_help_lists_only_what_works() -> None:
+def test_help_lists_the_commands() -> None:
     result = CliRunner().invoke(app, ["--help"], env={"TERM": "dumb"})
     assert result.exit_code == 0
-    assert "train" in result.output
-    assert "ops" not in re.findall(r"\w+", result.output.partition("Commands")[2])
+    listed = re.findall(r"^[\s│]*(\w+)", result.output.partition("Commands")[2], re.MULTILINE)
+    assert {"train", "ops", "infer"} <= set(listed)
+
+
+def test_unknown_group_operation_and_network_give_the_nearest_name() -> None:
+    assert "unknown group 'matmull'; did you mean 'matmul'?" in error_of("ops", "matmull")
+    text = error_of("ops", "matmul/square-65")
+    assert "unknown operation of matmul 'square-65'; did you mean 'square-64'?" in text
+    assert "unknown network 'mpl'; did you mean 'mlp'?" in error_of("infer", "mpl")
+    assert "unknown peer 'jax'" in error_of("ops", "matmul", "--peers", "torch,jax")
+
+
+@pytest.mark.parametrize("sizes", ["0", "1,-2", "", "one", "1.5"])
+def test_batch_sizes_are_whole_numbers_above_0(sizes: str) -> None:
+    assert "must be whole numbers above 0" in error_of("infer", "mlp", f"--batch={sizes}")
 
 
 def test_parse_peers() -> None:

@@ -9,9 +9,10 @@ import pytest
 from benchmarks import report
 from benchmarks.case import Case, load_case
 from benchmarks.client import Worker, WorkerError, choose_cpus, worker_environment
-from benchmarks.harness import Outcome, Settings, run_case
+from benchmarks.harness import Outcome, run_case
 from benchmarks.machine import describe_machine
 from benchmarks.peers import JAX, TORCH, TORCH_COMPILE, Peer, Variant
+from benchmarks.rounds import Settings
 
 FAKE_CASE = '''
 """Least squares, in builds that are right and in builds that are not."""
@@ -132,7 +133,8 @@ def test_times_and_ratios(outcome: Outcome) -> None:
 
 def test_json_has_what_a_reader_expects(outcome: Outcome, tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
-    report.write_json(path, describe_machine(), [outcome])
+    cases = [report.outcome_record(outcome)]
+    report.write_json(path, {"machine": describe_machine(), "cases": cases})
     record = json.loads(path.read_text(encoding="utf-8"))
     assert set(record) == {"machine", "cases"}
     assert {"cpu", "cores", "packages", "date"} <= set(record["machine"])
