@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from benchmarks.client import Worker, WorkerError
 from benchmarks.peers import Peer, Variant
+
+# Threads of a framework that has just finished may wait in a loop for more work: 10 ms in PyTorch,
+# 40 ms in ONNX Runtime. The next framework is not timed beside them.
+SETTLE_SECONDS = 0.06
 
 Note = Callable[[str], None]
 
@@ -100,6 +105,7 @@ def time_rounds(
 
     def each(action: Callable[[R], None]) -> None:
         for run in list(runs):
+            time.sleep(SETTLE_SECONDS)
             try:
                 action(run)
             except WorkerError as error:
@@ -116,6 +122,7 @@ def time_rounds(
     each(calibrate)
     for number in range(settings.rounds):
         note(f"round {number + 1} of {settings.rounds}")
+        time.sleep(SETTLE_SECONDS)
         before_round()
         each(measure)
     each(measure_memory)
