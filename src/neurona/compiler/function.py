@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from neurona.compiler import access
 from neurona.compiler.explain import Explanation
 from neurona.compiler.program import Program
 from neurona.core.dtypes import as_dtype, is_known, number_dtype
@@ -19,9 +20,6 @@ from neurona.core.op import Array, Spec
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, Modes, Trace, recording
 from neurona.core.tree import LEAF, Structure, flatten, unflatten
-
-_WRITING = threading.RLock()
-"""Held by a program that writes Variables: two never run at once."""
 
 
 class Entry:
@@ -78,11 +76,7 @@ class Entry:
     def run(self, arrays: list[Array]) -> Any:
         if self.captures:
             arrays += [_row_major(handle._concrete("compile")) for handle, _ in self.captures]
-        if self.writes:
-            with _WRITING:
-                results = self._run(arrays)
-        else:
-            results = self._run(arrays)
+        results = access.run(self.program, arrays, self.reads, self.writes, self.steady)
         if self.single:
             return Tensor(constant(results[0]))
         leaves = [
@@ -96,16 +90,6 @@ class Entry:
         captured = [handle._concrete("compile") for handle, _ in self.captures]
         variables = [variable.buffer.array for variable in self.reads]
         return Explanation(self.program, [*arrays, *captured], variables)
-
-    def _run(self, arrays: list[Array]) -> list[Array]:
-        for variable in self.writes:
-            variable.own()
-        buffers = [variable.buffer for variable in self.reads]
-        versions = tuple([variable.version for variable in self.steady])
-        results = self.program.run(arrays, buffers, versions)
-        for variable in self.writes:
-            variable.version += 1
-        return results
 
 
 class Compiled:

@@ -25,6 +25,10 @@ FORMAT = "1"
 """Counts incompatible changes of the cache's files."""
 
 _LOCK = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release
+    )
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def make_plan(
     """
     in_place = [pair for pair in writes if _can_update(tasks, *pair)]
     order = _order(tasks, in_place)
-    while order is None or _checks_come_late(order, in_place, checks):
+    while order is None or _writes_too_early(order, in_place, checks):
         # Circular or unguarded: the last candidate gives way and is copied at the end.
         in_place.pop()
         order = _order(tasks, in_place)
@@ -178,15 +178,16 @@ def _split(
     return prologue, rest
 
 
-def _checks_come_late(
+def _writes_too_early(
     order: Sequence[Task], in_place: Sequence[tuple[Node, Node]], checks: Sequence[Node]
 ) -> bool:
+    """Whether a check, or Python, which may raise, comes after the first Variable is written."""
     if not in_place:
         return False
     written = {value_key(new) for _, new in in_place}
     first = min(i for i, task in enumerate(order) if task.writes() & written)
     wanted = {value_key(node) for node in checks}
-    return any(task.writes() & wanted for task in order[first:])
+    return any(task.writes() & wanted or not task.native for task in order[first:])
 
 
 def _mark_shared(task: Task, shared: dict[Key, Key]) -> Task:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neurona.compiler import access
 from neurona.compiler.explain import Explanation
 from neurona.compiler.fetch import Plan
 from neurona.core import dtypes
@@ -151,13 +152,8 @@ class Session:
     def _run(self, bound: Bound, arrays: list[Array]) -> list[Array]:
         if bound.first:
             self._require_values(bound.plan)
-        for variable in bound.written:
-            variable.own()
-        buffers = [variable.buffer for variable in bound.variables]
-        versions = tuple([variable.version for variable in bound.steady])
-        results = bound.plan.program.run(arrays, buffers, versions)
-        for variable in bound.written:
-            variable.version += 1
+        program = bound.plan.program
+        results = access.run(program, arrays, bound.variables, bound.written, bound.steady)
         if bound.first:
             self._known.update(bound.plan.writes)
             bound.first = False

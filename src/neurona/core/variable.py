@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import weakref
 from typing import Any
 
@@ -14,6 +16,15 @@ from neurona.core.node import Node, constant
 from neurona.core.op import Array
 from neurona.core.tensor import Tensor, to_array
 from neurona.core.trace import STATE, Modes, Trace
+
+WRITING = threading.RLock()
+"""Held by whoever writes Variables or begins to look at their memory."""
+
+if hasattr(os, "register_at_fork"):
+    # A child must not find a value half written, nor the lock held by a thread it does not have.
+    os.register_at_fork(
+        before=WRITING.acquire, after_in_parent=WRITING.release, after_in_child=WRITING.release
+    )
 
 
 class Variable(Tensor):
@@ -62,11 +73,12 @@ class Variable(Tensor):
             return trace.read(self)
         leaf = self._leaf
         if leaf is None:
-            leaf = constant(self._buffer.array)
-            leaf.requires_grad = self._requires_grad
-            leaf.owner = self.reference
-            self._leaf = self._node = leaf
-            self._exclusive = False
+            with WRITING:
+                leaf = constant(self._buffer.array)
+                leaf.requires_grad = self._requires_grad
+                leaf.owner = self.reference
+                self._leaf = self._node = leaf
+                self._exclusive = False
         return leaf
 
     @property
@@ -119,12 +131,17 @@ class Variable(Tensor):
         self._node = constant(array)
 
     def _replace(self, array: Array) -> None:
-        self._install(array, exclusive=False)
-        self.version += 1
+        with WRITING:
+            # Counted first: an interrupt in between must not leave a new value under the old number.
+            self.version += 1
+            self._install(array, exclusive=False)
 
-    def own(self) -> None:
-        """Make sure that nobody else sees the value's memory, so that a program may write there."""
-        if not self._exclusive:
+    def own(self, *, afresh: bool = False) -> None:
+        """Make sure that nobody else sees the value's memory, so that a program may write there.
+
+        afresh: another program may be reading it.
+        """
+        if afresh or not self._exclusive:
             own = aligned_empty(self.shape, self.dtype)
             own[...] = self._buffer.array
             self._install(own, exclusive=True)
@@ -135,11 +152,12 @@ class Variable(Tensor):
         return self._buffer
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
-        return Variable(self._buffer.array, self.name, requires_grad=self._requires_grad)
+        return Variable(self.numpy(), self.name, requires_grad=self._requires_grad)
 
     def numpy(self) -> Array:
         """The value as a NumPy array of its own."""
-        return np.array(self._buffer.array)
+        with WRITING:
+            return np.array(self._buffer.array)
 
     def _title(self) -> str:
         return f"Variable {self.name!r}" if self.name else "a Variable"

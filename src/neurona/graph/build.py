@@ -107,7 +107,7 @@ class GraphVariable(Variable):
     def buffer(self) -> Buffer:
         self._elsewhere()
 
-    def own(self) -> None:
+    def own(self, *, afresh: bool = False) -> None:
         self._elsewhere()
 
     def _replace(self, array: Any) -> None:
