@@ -23,7 +23,7 @@ def _blocks(text: str, language: str) -> list[str]:
 
 
 def run_page(page: str, text: str | None = None) -> int:
-    """Run the `pycon` blocks of a page, or of `text` from it, as one session; count the examples."""
+    """Run the `pycon` blocks of a page, or of `text` from it, in one go; count the examples."""
     source = "\n".join(_blocks(text_of(page) if text is None else text, "pycon"))
     test = doctest.DocTestParser().get_doctest(source, {}, page, str(DOCS / page), 0)
     failed = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test).failed
