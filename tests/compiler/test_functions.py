@@ -102,7 +102,7 @@ def test_erf() -> None:
     x = np.concatenate([everywhere(99991), np.linspace(-7, 7, 20001, dtype=np.float32)])
     actual = ne.compile(ne.erf)(x).numpy()
     expected = np.array([math.erf(v) for v in x.tolist()])
-    assert distance(actual, expected).max() <= 1
+    assert distance(actual, expected).max() <= 1.5
 
 
 def test_signs_of_zero_and_special_values_are_those_of_numpy() -> None:

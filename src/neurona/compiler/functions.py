@@ -1,9 +1,9 @@
 """The functions of the scalar language, spelled out in its instructions.
 
 `expand(k, name, args)` rewrites a call until only instructions are left, which `text` turns into
-one LLVM instruction or intrinsic each. In float32 exp, log, tanh and sigmoid are polynomials that
-vectorise (at most 2 ulp, sigmoid 2.5; coefficients of S. Moshier's Cephes library); the others, and
-all of them in float64, call the C library lane by lane.
+one LLVM instruction or intrinsic each. In float32 exp, log, tanh, erf and sigmoid are polynomials
+that vectorise (at most 2 ulp, sigmoid 2.5; coefficients of S. Moshier's Cephes library); the
+others, and all of them in float64, call the C library lane by lane.
 """
 
 from __future__ import annotations
@@ -231,6 +231,32 @@ def tanh(k: Builder, x: Expr) -> Expr:
     large = 1.0 - 2.0 / (k.call("exp", size + size) + 1.0)
     # The sign also of −0, which `small` loses.
     return k.call("copysign", k.where(size < 0.625, small, large), x)
+
+
+@_into(_FLOAT32)
+def erf(k: Builder, x: Expr) -> Expr:
+    size, z = k.call("abs", x), x * x
+    # The coefficient of x is 1 more than written: x·P + x rounds once less than x·(P + 1).
+    p = _polynomial(
+        k, z, 7.853861353153693e-5, -8.010193625184903e-4, 5.188327685732524e-3,
+        -2.685381193529856e-2, 1.128358514861418e-1, -3.761262582423300e-1, 1.28379165726710e-1,
+    )  # fmt: skip
+    small = k.call("fma", x, p, x)
+    # Further out 1 − exp(−x²)/x·P(1/x²), with one polynomial up to 2 and another beyond.
+    q = 1.0 / size
+    y = q * q
+    near = _polynomial(
+        k, y, 2.326819970068386e-2, -1.387039388740657e-1, 3.687424674597105e-1,
+        -5.824733027278666e-1, 6.210004621745983e-1, -4.944515323274145e-1, 3.404879937665872e-1,
+        -2.741127028184656e-1, 5.638259427386472e-1,
+    )  # fmt: skip
+    far = _polynomial(
+        k, y, -1.047766399936249e1, 1.297719955372516e1, -7.495518717768503, 2.921019019210786,
+        -1.015265279202700, 4.218463358204948e-1, -2.820767439740514e-1, 5.641895067754075e-1,
+    )  # fmt: skip
+    tail = k.call("exp", -z) * q * k.where(size < 2.0, near, far)
+    large = k.call("copysign", 1.0 - tail, x)
+    return k.where(isnan(k, x), x + x, k.where(size < 1.0, small, large))
 
 
 # --- integers and bools ---
