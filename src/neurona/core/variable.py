@@ -132,7 +132,7 @@ class Variable(Tensor):
 
     def _replace(self, array: Array) -> None:
         with WRITING:
-            # Counted first: an interrupt in between must not leave a new value under the old number.
+            # Counted first: an interrupt must not leave a new value under an old number.
             self.version += 1
             self._install(array, exclusive=False)
 
