@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 from collections.abc import Callable
 
 from neurona.compiler.runner import ASLEEP, DESK, MAX_WORKERS, STOPPED, WAKING, runner, work
@@ -30,7 +31,8 @@ class Pool:
 
     def reset(self) -> None:
         """Begin without threads, as in the child of a fork, which has none of its parent's."""
-        self.owner = threading.Lock()
+        # {0: thread}. A dict, since taking it and noting who did cannot be interrupted in between.
+        self.owner: dict[int, int] = {}
         self.workers = -1
         self.threads: list[threading.Thread] = []
         self.bells: list[threading.Semaphore] = []
@@ -60,7 +62,8 @@ class Pool:
 
     def run(self, segment: int, slots: int, *, parallel: bool) -> int:
         """Run a segment (see `runner`), with the workers if it is parallel and they are free."""
-        if not parallel or not self.owner.acquire(blocking=False):
+        me = threading.get_ident()
+        if not parallel or self.owner.setdefault(0, me) != me:
             return _call(segment, slots, 0, 0)
         try:
             if self.workers < 0:
@@ -71,18 +74,21 @@ class Pool:
                     self.bells[i].release()
             return _call(segment, slots, self.address, self.workers)
         finally:
-            self.owner.release()
+            self.owner.pop(0, None)
 
     def stop(self) -> None:
         """End the workers; the next run starts new ones."""
-        with self.owner:
-            for i, bell in enumerate(self.bells):
-                self.desks[i * DESK] = STOPPED
-                bell.release()
-            for thread in self.threads:
-                thread.join()
-            self.threads, self.bells, self.workers = [], [], -1
-            self.desks[:] = 0
+        me = threading.get_ident()
+        while self.owner.setdefault(0, me) != me:
+            time.sleep(0.001)
+        for i, bell in enumerate(self.bells):
+            self.desks[i * DESK] = STOPPED
+            bell.release()
+        for thread in self.threads:
+            thread.join()
+        self.threads, self.bells, self.workers = [], [], -1
+        self.desks[:] = 0
+        self.owner.pop(0, None)
 
 
 def _call(segment: int, slots: int, desks: int, workers: int) -> int:
