@@ -33,6 +33,7 @@ class Pool:
         """Begin without threads, as in the child of a fork, which has none of its parent's."""
         # {0: thread}. A dict, since taking it and noting who did cannot be interrupted in between.
         self.owner: dict[int, int] = {}
+        self.busy = False
         self.workers = -1
         self.threads: list[threading.Thread] = []
         self.bells: list[threading.Semaphore] = []
@@ -63,9 +64,10 @@ class Pool:
     def run(self, segment: int, slots: int, *, parallel: bool) -> int:
         """Run a segment (see `runner`), with the workers if it is parallel and they are free."""
         me = threading.get_ident()
-        if not parallel or self.owner.setdefault(0, me) != me:
+        if not parallel or self.owner.setdefault(0, me) != me or self.busy:
             return _call(segment, slots, 0, 0)
         try:
+            self.busy = True
             if self.workers < 0:
                 self.start()
             for i in range(self.workers):
@@ -74,6 +76,7 @@ class Pool:
                     self.bells[i].release()
             return _call(segment, slots, self.address, self.workers)
         finally:
+            self.busy = False
             self.owner.pop(0, None)
 
     def stop(self) -> None:
