@@ -181,13 +181,19 @@ def _split(
 def _writes_too_early(
     order: Sequence[Task], in_place: Sequence[tuple[Node, Node]], checks: Sequence[Node]
 ) -> bool:
-    """Whether a check, or Python, which may raise, comes after the first Variable is written."""
+    """Whether anything that may raise comes after the first Variable is written.
+
+    That is a check, Python, or a loop that looks for signals.
+    """
     if not in_place:
         return False
     written = {value_key(new) for _, new in in_place}
     first = min(i for i, task in enumerate(order) if task.writes() & written)
     wanted = {value_key(node) for node in checks}
-    return any(task.writes() & wanted or not task.native for task in order[first:])
+    return any(
+        task.writes() & wanted or not task.native or task.control is not None
+        for task in order[first:]
+    )
 
 
 def _mark_shared(task: Task, shared: dict[Key, Key]) -> Task:
