@@ -154,16 +154,16 @@ def _path(key: str) -> Path:
 def _read(key: str) -> bytes | None:
     try:
         content = _path(key).read_bytes()
-    except OSError:
+    except (OSError, RuntimeError):  # the latter where there is no home folder
         return None
     digest, image = content[:32], content[32:]
     return image if hashlib.sha256(image).digest() == digest else None
 
 
 def _write(key: str, image: bytes) -> None:
-    path = _path(key)
     # A cache that cannot be written only costs time.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RuntimeError):
+        path = _path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent)
         try:
