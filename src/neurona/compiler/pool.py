@@ -33,7 +33,7 @@ class Pool:
         """Begin without threads, as in the child of a fork, which has none of its parent's."""
         # {0: thread}. A dict, since taking it and noting who did cannot be interrupted in between.
         self.owner: dict[int, int] = {}
-        self.busy = False
+        self.busy = self.shut = False
         self.workers = -1
         self.threads: list[threading.Thread] = []
         self.bells: list[threading.Semaphore] = []
@@ -64,7 +64,7 @@ class Pool:
     def run(self, segment: int, slots: int, *, parallel: bool) -> int:
         """Run a segment (see `runner`), with the workers if it is parallel and they are free."""
         me = threading.get_ident()
-        if not parallel or self.owner.setdefault(0, me) != me or self.busy:
+        if not parallel or self.shut or self.owner.setdefault(0, me) != me or self.busy:
             return _call(segment, slots, 0, 0)
         try:
             self.busy = True
@@ -79,8 +79,9 @@ class Pool:
             self.busy = False
             self.owner.pop(0, None)
 
-    def stop(self) -> None:
-        """End the workers; the next run starts new ones."""
+    def stop(self, *, for_good: bool = False) -> None:
+        """End the workers; the next run starts new ones, unless it is for good."""
+        self.shut = True
         me = threading.get_ident()
         while self.owner.setdefault(0, me) != me:
             time.sleep(0.001)
@@ -91,6 +92,7 @@ class Pool:
             thread.join()
         self.threads, self.bells, self.workers = [], [], -1
         self.desks[:] = 0
+        self.shut = for_good
         self.owner.pop(0, None)
 
 
@@ -107,6 +109,7 @@ def _call(segment: int, slots: int, desks: int, workers: int) -> int:
 POOL = Pool()
 
 
-atexit.register(POOL.stop)
+# While the interpreter ends, a new thread would never begin to run.
+atexit.register(POOL.stop, for_good=True)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=POOL.reset)
