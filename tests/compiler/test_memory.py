@@ -1,0 +1,214 @@
+"""What compiled functions hold on to, and that they let go of it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import tracemalloc
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import neurona as ne
+from neurona import nn, optim
+from tests.compiler.programs import entries, program_of
+
+ONES = np.ones(8, np.float32)
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def growth(call: Callable[[], object], times: int) -> tuple[int, int]:
+    """(Python objects' bytes, resident bytes) that `times` calls leave behind."""
+    for _ in range(50):
+        call()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, pages = tracemalloc.get_traced_memory()[0], resident()
+        for _ in range(times):
+            call()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before, resident() - pages
+    finally:
+        tracemalloc.stop()
+
+
+def training_step() -> Callable[[], object]:
+    model = nn.Sequential(nn.Linear(64, 96), nn.ReLU(), nn.Dropout(0.1), nn.Linear(96, 10))
+    optimizer = optim.Adam(model.parameters(), learning_rate=1e-3)
+    x, y = np.ones((32, 64), np.float32), np.zeros(32, np.int64)
+
+    @ne.compile
+    def step(x: Any, y: Any) -> Any:
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return lambda: step(x, y)
+
+
+def with_python_between() -> Callable[[], object]:
+    w = ne.Variable(ONES)
+
+    @ne.compile
+    def step(x: Any) -> Any:
+        order = ne.argsort(x)
+        w.assign(ne.cumulative_sum(w)[::-1] * 0.01)
+        return ne.take(x, order), ne.sum(w)
+
+    return lambda: step(ONES)
+
+
+def that_fails() -> Callable[[], object]:
+    function = ne.compile(lambda x, i: ne.take(x, i))
+
+    def call() -> None:
+        with pytest.raises(IndexError):
+            function(ONES, np.array([99]))
+
+    return call
+
+
+def with_a_failing_recording() -> Callable[[], object]:
+    function = ne.compile(lambda x: x @ ne.ones((3, 3)))
+
+    def call() -> None:
+        with pytest.raises(ValueError, match="matmul"):
+            function(ONES)
+
+    return call
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
+@pytest.mark.parametrize(
+    "make", [training_step, with_python_between, that_fails, with_a_failing_recording]
+)
+def test_a_thousand_calls_leave_nothing_behind(make: Callable[[], Callable[[], object]]) -> None:
+    times = 1000 if make is training_step else 300
+    objects, pages = growth(make(), times)
+    assert objects < 20_000, f"{objects / times:.1f} bytes a call"
+    assert pages < 4 << 20
+
+
+def test_calls_share_the_memory_of_a_run() -> None:
+    function = ne.compile(lambda x: ne.sum(ne.exp(x)) * x)
+    program = program_of(function, ONES)
+    for _ in range(10):
+        function(ONES)
+    assert len(program._free) == 1
+
+
+def made_of_everything() -> tuple[Any, list[weakref.ref[Any]]]:
+    """A compiled function with state, and references to all that only it should hold."""
+    w, outside = ne.Variable(ONES), ne.asarray(ONES)
+    function = ne.compile(lambda x: w.assign(w + x) or (ne.argsort(w) + outside, ne.exp(x)))
+    function(ONES)
+    function(ONES * 2)
+    (entry,) = entries(function)
+    return function, [weakref.ref(x) for x in (function, entry, entry.program, w, outside)]
+
+
+def test_a_dropped_function_takes_its_programs_with_it() -> None:
+    function, held = made_of_everything()
+    gc.collect()
+    assert all(ref() is not None for ref in held)
+    del function
+    gc.collect()
+    assert [ref() for ref in held] == [None] * len(held)
+
+
+def test_results_do_not_hold_the_program() -> None:
+    function = ne.compile(lambda x: x * 2)
+    result = function(ONES)
+    gone = weakref.ref(entries(function)[0].program)
+    del function
+    gc.collect()
+    assert gone() is None
+    assert result.tolist() == [2] * 8
+
+
+def test_a_recording_holds_no_arguments() -> None:
+    function = ne.compile(lambda x: x * 2)
+    x = ne.asarray(ONES)
+    array = x.numpy()
+    gone = weakref.ref(x)
+    function(x)
+    function(array)
+    del x
+    gc.collect()
+    assert gone() is None
+
+
+def test_compiling_again_and_again_does_not_grow() -> None:
+    """Programs of the same text share their code; all else goes with the function."""
+
+    def once() -> None:
+        ne.compile(lambda x: ne.tanh(x) + 2.5)(ONES)
+
+    objects, _ = growth(once, 50)
+    assert objects < 50_000
+
+
+# --- the end of the process ---
+
+SCRIPTS = {
+    "programs alive": """
+        import numpy as np, neurona as ne
+        w = ne.Variable(np.zeros(300_000, np.float32))
+        step = ne.compile(lambda: w.assign(w + ne.sum(w)))
+        step()
+    """,
+    "a thread at work": """
+        import threading, time
+        import numpy as np, neurona as ne
+        w = ne.Variable(np.zeros(300_000, np.float32))
+        step = ne.compile(lambda: w.assign(w + 1))
+        step()
+        def work():
+            while True:
+                step()
+        threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.1)
+    """,
+    "an error": """
+        import numpy as np, neurona as ne
+        step = ne.compile(lambda x: ne.exp(x))
+        step(np.zeros(300_000, np.float32))
+        raise SystemExit(0)
+    """,
+    "a call at exit": """
+        import atexit
+        import numpy as np, neurona as ne
+        step = ne.compile(lambda x: ne.exp(x))
+        x = np.zeros(300_000, np.float32)
+        step(x)
+        atexit.register(step, x)
+        class Late:
+            def __del__(self):
+                step(x)
+        late = Late()
+    """,
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_interpreter_ends_quietly(name: str) -> None:
+    lines = [line[8:] for line in SCRIPTS[name].splitlines()]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        env=os.environ | {"NEURONA_THREADS": "3"}, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
