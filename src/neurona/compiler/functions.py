@@ -174,7 +174,10 @@ def exp(k: Builder, x: Expr) -> Expr:
     f32, i32 = dtypes.float32, dtypes.int32
     # Beyond these bounds the result is 0 or ∞; comparisons keep NaN.
     y = k.where(x > 89.0, k.constant(89.0, f32), k.where(x < -104.0, k.constant(-104.0, f32), x))
-    n = k.call("round", y * k.constant(1.44269504088896341, f32))
+    # Adding 1.5·2²³ leaves the nearest integer in the low bits of the sum.
+    magic = k.constant(12582912.0, f32)
+    biased = k.call("fma", y, k.constant(1.44269504088896341, f32), magic)
+    n = biased - magic
     r = k.call("fma", n, k.constant(-0.693359375, f32), y)
     r = k.call("fma", n, k.constant(2.12194440e-4, f32), r)
     p = _polynomial(
@@ -184,7 +187,7 @@ def exp(k: Builder, x: Expr) -> Expr:
     # The 1 comes last, so that what it rounds away is rounded once.
     p = k.call("fma", p, r * r, r) + 1.0
     # 2ⁿ in two factors, so that subnormal results come out right.
-    whole = k.cast(k.where(isnan(k, n), k.constant(0, f32), n), i32)
+    whole = k.call("bits", biased) - k.call("bits", magic)
     half = k.call("shift_right", whole, k.constant(1, i32))
     return p * _power_of_two(k, half) * _power_of_two(k, whole - half)
 
