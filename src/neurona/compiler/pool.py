@@ -19,8 +19,8 @@ from neurona.core import config
 from neurona.core.buffer import aligned_empty
 from neurona.core.dtypes import int64
 
-PATIENCE = 20_000
-"""Looks at the desk before a worker sleeps: about a quarter of a millisecond."""
+PATIENCE = 80_000
+"""Looks at the desk before a worker sleeps: about a millisecond, longer than between two steps."""
 
 
 class Pool:
