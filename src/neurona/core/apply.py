@@ -15,6 +15,12 @@ from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, Trace, caller
 
 
+_OF_NUMBERS = frozenset(
+    ["add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "negative", "abs"]
+)
+"""What Python's operators do. Eagerly they make numbers of numbers, other functions tensors."""
+
+
 def apply(op: Op, *tensors: Tensor, **attrs: Any) -> Tensor:
     """The result of a single-result op: computed in eager mode, recorded under a trace."""
     return Tensor(_node(op, tensors, attrs))
@@ -61,8 +67,9 @@ def _record(
     requires_grad: bool,
     trace: Trace,
 ) -> Node:
-    # As Python's arithmetic would be; of literals alone the result is firm, as in eager mode.
-    weak = all(x.weak for x in nodes) and any(x.op is not LITERAL for x in nodes)
+    weak = op.name in _OF_NUMBERS and all(x.weak for x in nodes)
+    # Of literals alone the result is firm, as in eager mode.
+    weak = weak and any(x.op is not LITERAL for x in nodes)
     node = Node(op, nodes, attrs, spec, requires_grad=requires_grad, trace=trace, weak=weak)
     node.source = caller()
     trace.enter(node)

@@ -57,7 +57,7 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: Any = N
             return apply(CAST, obj, dtype=(wanted or obj.dtype).name)
         if copy is False and wanted not in (None, obj.dtype):
             raise ArgumentError(f"asarray: {obj.dtype} to {wanted} needs a copy; copy=False")
-        return renew(obj if wanted is None else cast(obj, wanted))
+        return renew(cast(obj, wanted or obj.dtype))
     if isinstance(obj, (list, tuple)) and _holds_tensor(obj):
         if copy is False:
             raise ArgumentError("asarray: a list of tensors needs a copy; copy=False")

@@ -79,10 +79,22 @@ def operands(*values: Any) -> list[Tensor]:
     common = firm or weak[0]
     for own in weak:
         common = dtypes.weak_dtype(own, common)
-    return [
-        cast(v, common) if isinstance(v, Tensor) else literal(v, common, weak=firm is None)
-        for v in given
-    ]
+    if firm is None:
+        return [_number(v, common) for v in given]
+    return [cast(v, common) if isinstance(v, Tensor) else literal(v, common) for v in given]
+
+
+def _number(value: Any, dtype: DType) -> Tensor:
+    """A number, or what stands for one while recording, as a weak tensor of another dtype."""
+    if not isinstance(value, Tensor):
+        return literal(value, dtype, weak=True)
+    if value._node.op is LITERAL:
+        return literal(value._node.array.item(), dtype, weak=True)
+    if value._node.dtype == dtype:
+        return value
+    result = cast(value, dtype)
+    result._node.weak = True
+    return result
 
 
 def as_float(x: Any) -> Tensor:
@@ -96,7 +108,8 @@ def floats(*values: Any) -> list[Tensor]:
     tensors = operands(*values)
     if dtypes.is_float(tensors[0].dtype):
         return tensors
-    return [cast(tensor, dtypes.DEFAULT_FLOAT) for tensor in tensors]
+    convert = _number if all(tensor._node.weak for tensor in tensors) else cast
+    return [convert(tensor, dtypes.DEFAULT_FLOAT) for tensor in tensors]
 
 
 def _infer_cast(x: Node, *, dtype: str) -> Spec:
