@@ -14,7 +14,6 @@ from neurona.core.op import LITERAL, Op, Spec, register
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, Trace, caller
 
-
 _OF_NUMBERS = frozenset(
     ["add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "negative", "abs"]
 )
