@@ -288,6 +288,8 @@ class Program:
             raise TypeError(f"{node!r} has no strides")
         if place.base.op is LITERAL:
             return np.broadcast_to(place.base.array, node.shape)
+        if 0 in node.shape:
+            return np.empty(node.shape, node.dtype)
         size = place.base.dtype.itemsize
         raw = self._raw(storage_of(place.base), memory)
         strides = tuple(stride * size for stride in place.strides)
