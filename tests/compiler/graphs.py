@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+import neurona as ne
 from neurona.autodiff.reverse import gradients
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
@@ -51,6 +52,8 @@ class Graph:
     outputs: list[int]
     by: list[int] = field(default_factory=list)
     """Variables to differentiate by; the last output is then the scalar to differentiate."""
+    twice: bool = False
+    """Whether the gradients' squares are differentiated again."""
 
     def variables(self) -> list[Variable]:
         return [Variable(value, name=f"w{i}") for i, value in enumerate(self.state)]
@@ -63,8 +66,14 @@ class Graph:
             for step in self.steps:
                 run_step(step, pool, variables)
             results = [pool[i] for i in self.outputs]
-            if self.by:
-                results += gradients(results[-1], [variables[i] for i in self.by])
+            wanted = [variables[i] for i in self.by]
+            if wanted:
+                slopes = gradients(results[-1], wanted)
+                results += slopes
+            if self.twice:
+                size = sum((ne.sum(s * s) for s in slopes[1:]), ne.sum(slopes[0] * slopes[0]))
+                if size.requires_grad:
+                    results += gradients(size, wanted)
             return results
 
         return run
@@ -80,6 +89,7 @@ class Graph:
             lines.append(f"v{place} = {step}")
             place += 1
         by = f" by {[f'w{i}' for i in self.by]}" if self.by else ""
+        by += ", twice" if self.twice else ""
         return "\n".join(["Graph", *lines, f"return {[f'v{i}' for i in self.outputs]}{by}"])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -258,3 +268,4 @@ class Builder:
         floats = [i for i, v in enumerate(self.variables) if dtypes.is_float(v.dtype)]
         if floats:
             graph.by = floats[: self.integer(1, len(floats))]
+            graph.twice = self.integer(0, 3) == 0

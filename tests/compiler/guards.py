@@ -29,11 +29,12 @@ class Guarded:
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
         kind = np.dtype(dtype)
-        nbytes = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+        # Arrays without elements have room for one, as NumPy's have.
+        nbytes = max(1, int(np.prod(shape, dtype=np.int64))) * kind.itemsize
         block = np.full(nbytes + 2 * GUARD + ALIGNMENT, MARK, np.uint8)
         start = GUARD + -(block.ctypes.data + GUARD) % ALIGNMENT
         self.blocks.append((block, start, start + nbytes))
-        return block[start : start + nbytes].view(kind).reshape(shape)
+        return np.ndarray(shape, kind, block, start)
 
     def check(self) -> None:
         for block, start, end in self.blocks:

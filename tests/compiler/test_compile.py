@@ -103,6 +103,44 @@ def test_python_numbers_are_weak() -> None:
     assert scale(2.5, 2).dtype == np.float32
 
 
+OF_NUMBERS = {
+    "n": lambda n: n,
+    "n + n": lambda n: n + n,
+    "n * 2": lambda n: n * 2,
+    "-n": lambda n: -n,
+    "abs": abs,
+    "n / 2": lambda n: n / 2,
+    "2 / n": lambda n: 2 / n,
+    "n // 2": lambda n: n // 2,
+    "n % 2": lambda n: n % 2,
+    "n**2": lambda n: n**2,
+    "n**0.5": lambda n: n**0.5,
+    "n + 0.5": lambda n: n + 0.5,
+    "exp": ne.exp,
+    "sum": ne.sum,
+    "asarray": ne.asarray,
+    "full": lambda n: ne.full((2,), n),
+    "maximum": lambda n: ne.maximum(n, 1),
+    "where": lambda n: ne.where(ne.asarray(True), n, 1),
+    "stack": lambda n: ne.stack([n, n]),
+    "reshape": lambda n: ne.reshape(n, (1,)),
+}
+
+
+@pytest.mark.parametrize("number", [2, 2.5])
+@pytest.mark.parametrize("name", OF_NUMBERS)
+def test_what_is_made_of_numbers_has_the_dtype_it_has_eagerly(name: str, number: float) -> None:
+    """Python's arithmetic makes numbers of numbers; functions make tensors, which are not weak."""
+    for dtype in (np.float16, np.float32, np.float64, np.int8, ml_dtypes.bfloat16):
+        x = np.ones(2, dtype)
+        eager = ne.asarray(x) * OF_NUMBERS[name](number)
+        compiled = ne.compile(lambda x, n: x * OF_NUMBERS[name](n))(x, number)
+        assert compiled.dtype == eager.dtype
+        np.testing.assert_allclose(
+            compiled.numpy().astype(float), eager.numpy().astype(float), rtol=1e-2
+        )
+
+
 def test_true_is_not_one() -> None:
     which = Counted(lambda x, flag: x + 1 if flag is True else x + 2)
     assert which(ONES, True).tolist() == [2, 2, 2]
