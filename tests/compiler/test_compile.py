@@ -375,6 +375,13 @@ def test_results_without_elements() -> None:
     assert found[1].item() == 0
 
 
+def test_python_between_native_parts_on_nothing() -> None:
+    """A flipped view without elements has strides that fit no memory."""
+    x = np.zeros((33, 0), np.float32)
+    found = ne.compile(lambda x: ne.cumulative_sum(ne.flip(ne.floor(x)), axis=0))(x)
+    assert found.shape == (33, 0)
+
+
 def test_results_do_not_change_with_later_calls() -> None:
     step = ne.compile(lambda x: x * 2)
     first = step(ONES)

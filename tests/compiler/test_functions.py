@@ -117,6 +117,31 @@ def test_signs_of_zero_and_special_values_are_those_of_numpy() -> None:
         np.testing.assert_array_equal(np.isnan(compiled), ~numbers, err_msg=name)
 
 
+@pytest.mark.parametrize("dtype", HALVES, ids=lambda d: d.name)
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_extremes_of_half_precision_are_found(name: str, dtype: DType) -> None:
+    """Though values may be kept wide between ops, each is compared as it would be stored."""
+    rng = np.random.default_rng(0)
+    find = getattr(ne, name)
+    functions = (
+        lambda x: find(ne.cos(x), axis=0), lambda x: find(ne.exp(x), axis=1),
+        lambda x: find(ne.reshape(ne.exp(x), (-1,))), lambda x: (find(x * 3.3, axis=0), x * 3.3),
+    )  # fmt: skip
+    for shape in ((2, 1), (1, 17), (5, 17), (33, 8), (40, 300)):
+        x = ne.asarray(rng.normal(size=shape).astype(dtype))
+        for function in functions:
+            one, other = ne.compile(function)(x), function(x)
+            one, other = (r[0] if isinstance(r, tuple) else r for r in (one, other))
+            np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+def test_half_precision_overflows_without_a_warning() -> None:
+    x = ne.asarray(np.full(3, 60_000, np.float16))
+    for function in (lambda x: x * 2, lambda x: ne.sum(x), lambda x: x @ x):
+        assert np.isinf(function(x).numpy()).all()
+        assert np.isinf(ne.compile(function)(x).numpy()).all()
+
+
 # --- integers ---
 
 

@@ -1,0 +1,163 @@
+"""Compiled matrix products of all sizes and layouts, within the bytes they may write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import neurona as ne
+from neurona.core import dtypes
+from neurona.core.dtypes import DType
+from tests.compiler.graphs import Array
+from tests.compiler.guards import guarded
+from tests.ops.closeness import assert_close, finfo
+
+SIZES = st.sampled_from((0, 1, 2, 3, 5, 7, 13, 14, 15, 16, 17, 28, 31, 32, 33, 40, 65))
+
+
+def exact_product(a: Array, b: Array) -> tuple[Array, Array]:
+    """(product, sum of the sizes of its terms) in float64."""
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    return np.matmul(x, y), np.matmul(np.abs(x), np.abs(y))
+
+
+def check(function: Any, a: Array, b: Array, expected: Array, total: Array) -> None:
+    with guarded():
+        actual = ne.compile(function)(ne.asarray(a), ne.asarray(b)).numpy()
+    inner = a.shape[-1] if a.ndim else 1
+    wide = dtypes.float32 if a.dtype.itemsize == 2 else a.dtype
+    # |error| ≤ k·eps·Σ|terms| for any order of the sum, and one rounding to the dtype.
+    bound = (inner + 2) * float(finfo(wide).eps) * total + float(finfo(a.dtype).eps) * abs(expected)
+    assert actual.shape == expected.shape
+    assert actual.dtype == a.dtype
+    assert (np.abs(actual.astype(np.float64) - expected) <= bound).all()
+
+
+@st.composite
+def operands(draw: st.DrawFn) -> tuple[Any, Array, Array, str]:
+    """A function of two arrays that multiplies them, maybe transposed, sliced or flipped first."""
+    m, k, n = draw(SIZES), draw(SIZES), draw(SIZES)
+    batch = draw(st.sampled_from(((), (), (), (1,), (3,), (2, 1), (2, 3))))
+    other = draw(st.sampled_from(((), batch, tuple(1 for _ in batch))))
+    dtype = draw(st.sampled_from((dtypes.float32,) * 4 + (dtypes.float64, *dtypes.FLOATS[:2])))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    views = [draw(st.sampled_from(("plain", "transposed", "strided", "flipped", "cut")))
+             for _ in range(2)]  # fmt: skip
+    shapes = [(*batch, m, k), (*other, k, n)]
+    made = [laid_out(rng, shape, view, dtype) for shape, view in zip(shapes, views, strict=True)]
+    result = draw(st.sampled_from(("plain", "transposed", "with bias", "twice")))
+
+    def function(a: Any, b: Any) -> Any:
+        product = show(a, views[0]) @ show(b, views[1])
+        match result:
+            case "transposed":
+                return product.mT * 1
+            case "with bias":
+                return product * 2 - product
+            case "twice":
+                return product + show(a, views[0]) @ show(b, views[1]) * 0
+        return product
+
+    return function, *made, f"{shapes} {views} {dtype} {result}"
+
+
+def laid_out(rng: np.random.Generator, shape: tuple[int, ...], view: str, dtype: DType) -> Array:
+    """The array of which `show` with the same view has the shape."""
+    *lead, rows, columns = shape
+    if view == "transposed":
+        rows, columns = columns, rows
+    elif view == "strided":
+        columns = max(2 * columns - 1, 0)
+    elif view == "cut":
+        rows, columns = rows + 2, columns + 3
+    return np.asarray(rng.normal(size=(*lead, rows, columns))).astype(dtype)
+
+
+def show(x: Any, view: str) -> Any:
+    match view:
+        case "transposed":
+            return x.mT
+        case "strided":
+            return x[..., ::2]
+        case "flipped":
+            return x[..., ::-1, :]
+        case "cut":
+            return x[..., 1:-1, 3:]
+    return x
+
+
+@given(operands())
+def test_products_of_any_shape_and_layout(case: tuple[Any, Array, Array, str]) -> None:
+    function, a, b, _ = case
+    left, right = (x.astype(np.float64) for x in (a, b))
+    eager = function(ne.asarray(left), ne.asarray(right)).numpy()
+    sizes = function(ne.asarray(np.abs(left)), ne.asarray(np.abs(right))).numpy()
+    check(function, a, b, eager, 3 * np.abs(sizes))
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 64), (128, 784, 512), (257, 65, 129), (1, 300, 1000),
+                                   (1000, 300, 1), (10, 512, 10), (700, 3, 700)])  # fmt: skip
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_larger_products_in_chunks(shape: tuple[int, int, int], dtype: str) -> None:
+    m, k, n = shape
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
+    check(lambda a, b: a @ b, a, b, *exact_product(a, b))
+
+
+def test_vectors() -> None:
+    rng = np.random.default_rng(0)
+    for shapes in [((5,), (5,)), ((5,), (5, 7)), ((7, 5), (5,)), ((2, 7, 5), (5,)),
+                   ((5,), (2, 5, 7)), ((1,), (1,)), ((0,), (0,)), ((0,), (0, 3))]:  # fmt: skip
+        a, b = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+        check(lambda a, b: a @ b, a, b, *exact_product(a, b))
+
+
+def test_numbers_of_the_code_as_operands() -> None:
+    """Constants that are only shown broadcast have memory all the same."""
+    x = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32)
+    ones = np.ones((7, 3), np.float32)
+    actual = ne.compile(lambda x: (x @ ne.ones((7, 3)), ne.full((3, 5), 0.5) @ x))(x)
+    for result, (expected, total) in zip(
+        actual, (exact_product(x, ones), exact_product(np.full((3, 5), 0.5), x)), strict=True
+    ):
+        assert_close(result.numpy(), expected.astype(np.float32), 9, total)
+
+
+@pytest.mark.parametrize("shapes", [((1, 1), (1, 3)), ((4, 1), (1, 3)), ((1, 4), (4, 1)),
+                                    ((2, 3), (3, 4))])  # fmt: skip
+def test_gradients_of_a_mean_of_a_product(shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    rng = np.random.default_rng(0)
+    a, b = (ne.Variable(rng.normal(size=shape), dtype="float32") for shape in shapes)
+
+    def slopes() -> Any:
+        return ne.gradients(ne.mean(a @ b), [a, b])
+
+    for one, other in zip(ne.compile(slopes)(), slopes(), strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5)
+
+
+def test_nan_and_infinity_stay_in_their_row_and_column() -> None:
+    a, b = np.ones((17, 20), np.float32), np.ones((20, 19), np.float32)
+    a[3, 4], b[7, 5] = np.nan, np.inf
+    actual = ne.compile(lambda a, b: a @ b)(a, b).numpy()
+    np.testing.assert_array_equal(actual, a @ b)
+
+
+def test_padding_meets_no_infinity() -> None:
+    """What fills up a panel is multiplied by nothing: 0·∞ must not come in."""
+    a = np.full((3, 5), np.inf, np.float32)
+    actual = ne.compile(lambda a, b: a @ b)(a, np.ones((5, 2), np.float32)).numpy()
+    assert (actual == np.inf).all()
+
+
+@pytest.mark.parametrize("dtype", [*dtypes.SIGNED, *dtypes.UNSIGNED], ids=lambda d: d.name)
+def test_integer_products_wrap(dtype: DType) -> None:
+    info = np.iinfo(dtype)
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(info.min, info.max, s, dtype, endpoint=True) for s in ((5, 9), (9, 4)))
+    np.testing.assert_array_equal(ne.compile(lambda a, b: a @ b)(a, b).numpy(), np.matmul(a, b))
