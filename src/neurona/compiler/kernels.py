@@ -9,7 +9,6 @@ accumulate in memory, one accumulator a chunk; a second kernel combines the chun
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +60,8 @@ class KernelBuilder:
         self.params: dict[tuple[int, str], tuple[str, Storage, str]] = {}
         self.phase: dict[int, int] = {}
         self.memo: dict[tuple[int, int], Expr] = {}
-        self.costs: dict[int, int] = {}
+        self.costs = self.count_costs()
+        self.readers = self.find_readers()
         self.lay_out_loops()
 
     # --- loops ---
@@ -217,14 +217,32 @@ class KernelBuilder:
 
     def value(self, node: Node, phase: int) -> Expr:
         """The node's element at the current place of the domain, in the nest of `phase`."""
-        key = (id(node), phase)
-        if key not in self.memo:
-            self.memo[key] = self.make_value(node, phase)
-        return self.memo[key]
+        stack = [node]
+        while stack:
+            last = stack[-1]
+            waiting = [x for x in self.needs(last, phase) if (id(x), phase) not in self.memo]
+            if waiting:
+                stack += reversed(waiting)
+                continue
+            stack.pop()
+            key = (id(last), phase)
+            if key not in self.memo:
+                self.memo[key] = self.make_value(last, phase)
+        return self.memo[id(node), phase]
+
+    def needs(self, node: Node, phase: int) -> list[Node]:
+        """The members whose values in this phase go into the node's."""
+        lower = node.op.lower
+        if (id(node), phase) in self.memo or self.is_read_back(node, phase):
+            return []
+        if isinstance(lower, Elementwise) or (
+            isinstance(lower, Reduction) and not reduced_axes(node)
+        ):
+            return [aligned(x)[0] for x in node.inputs if x.op is not LITERAL and self.inside(x)]
+        return []
 
     def make_value(self, node: Node, phase: int) -> Expr:
-        kind = self.group.kind[id(node)]
-        if kind == FULL and self.phase[id(node)] < phase and self.is_kept(node):
+        if self.is_read_back(node, phase):
             return self.read(*self.kept(node))
         lower = node.op.lower
         if isinstance(lower, Reduction):
@@ -261,7 +279,12 @@ class KernelBuilder:
 
     def is_kept(self, node: Node) -> bool:
         """Whether a later phase reads the value from memory."""
-        return id(node) in self.stored or self.cost(node) > CHEAP
+        return id(node) in self.stored or self.costs[id(node)] > CHEAP
+
+    def is_read_back(self, node: Node, phase: int) -> bool:
+        """Whether this phase has the value from an earlier one."""
+        early = self.group.kind[id(node)] == FULL and self.phase[id(node)] < phase
+        return early and self.is_kept(node)
 
     def kept(self, node: Node) -> tuple[Storage, Expr]:
         """Where a full node's value lies for later phases."""
@@ -275,23 +298,21 @@ class KernelBuilder:
         )
         return storage, self.k.variable("chunk") * size + self.offset(strides)
 
-    def cost(self, node: Node) -> int:
-        """Operations that computing a full node again takes."""
-        found = self.costs.get(id(node))
-        if found is None:
+    def count_costs(self) -> dict[int, int]:
+        """Operations that computing each full node again takes."""
+        costs: dict[int, int] = {}
+        for node in self.group.nodes:
             lower = node.op.lower
             dear = isinstance(lower, Indexed) or (isinstance(lower, Elementwise) and lower.dear)
-            found = 2 * CHEAP if dear else 1
+            cost = 2 * CHEAP if dear else 1
             for x in node.inputs:
                 base = aligned(x)[0]
-                if (
-                    self.inside(x)
-                    and self.group.kind[id(base)] == FULL
-                    and id(base) not in self.stored
-                ):
-                    found += self.cost(base)
-            self.costs[id(node)] = found
-        return found
+                full = self.inside(x) and self.group.kind[id(base)] == FULL
+                if full and id(base) not in self.stored:
+                    cost += costs[id(base)]
+            # What is dear stays so; the number itself would grow without bounds.
+            costs[id(node)] = min(cost, 2 * CHEAP)
+        return costs
 
     # --- the kernel ---
 
@@ -353,7 +374,8 @@ class KernelBuilder:
             kind = self.group.kind[id(node)]
             lower = node.op.lower
             if kind == FULL:
-                used_later = any(self.phase[id(user)] > phase for user in self.users(node))
+                users = self.readers.get(id(node), ())
+                used_later = any(self.phase[id(user)] > phase for user in users)
                 wanted = id(node) in self.stored or (used_later and self.is_kept(node))
                 if self.phase[id(node)] == phase and wanted:
                     storage, offset = self.kept(node)
@@ -372,13 +394,14 @@ class KernelBuilder:
         nest = Nest(tuple(self.column_loops), tuple(stores), tuple(folds))
         return [nest, *later] if stores or folds else later
 
-    def users(self, node: Node) -> Iterable[Node]:
-        """Members that take the node's value as full input and compute in its columns."""
+    def find_readers(self) -> dict[int, list[Node]]:
+        """For each node the members that take its value and compute in its columns."""
+        readers: dict[int, list[Node]] = {}
         for user in self.group.nodes:
-            if any(aligned(x)[0] is node for x in user.inputs):
-                if self.group.kind[id(user)] == ROW and isinstance(user.op.lower, Reduction):
-                    continue
-                yield user
+            if self.group.kind[id(user)] != ROW or not isinstance(user.op.lower, Reduction):
+                for x in user.inputs:
+                    readers.setdefault(id(aligned(x)[0]), []).append(user)
+        return readers
 
     def fold(self, node: Node, lower: Reduction, phase: int) -> Fold:
         value = self.input(node, 0, phase)
