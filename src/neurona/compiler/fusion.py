@@ -22,6 +22,8 @@ from neurona.core.lowering import Elementwise, Indexed, Reduction
 from neurona.core.node import Node
 
 FULL, ROW, FINAL = "full", "row", "final"
+MOST = 500
+"""Nodes of a group: their buffers must fit the runner's table, and LLVM's time grows faster."""
 
 
 @dataclass(eq=False)
@@ -157,6 +159,8 @@ class Fusion:
         *,
         reduces: bool,
     ) -> bool:
+        if len(group.nodes) >= MOST:
+            return False
         for base, axes in sources:
             home = self.group_of.get(id(base))
             if home is group and (axes is None or group.kind[id(base)] == FINAL):
@@ -237,6 +241,8 @@ class Fusion:
         if any(middle not in (home, other) and other in middle.before for middle in home.before):
             return
         if home in other.before or home.kind[id(node)] == FINAL:
+            return
+        if len(home.nodes) + len(other.nodes) > MOST:
             return
         same = self.correspondence(home, other)
         if same is None:
