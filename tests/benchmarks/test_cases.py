@@ -98,8 +98,6 @@ def test_jax_and_the_fused_optimizers_follow_pytorch(name: str) -> None:
 def test_neurona_follows_pytorch(name: str) -> None:
     pytest.importorskip("torch")
     neurona = importlib.import_module("neurona")
-    if not (hasattr(neurona, "compile") and hasattr(neurona.optim, "AdamW")):
-        pytest.skip("compiled steps and optimisers are not there yet")
     case = load_case(f"benchmarks.cases.{name}")
     check(case, trace(case, "neurona", {}), trace(case, "torch", {}))
 
