@@ -97,7 +97,6 @@ def test_jax_and_the_fused_optimizers_follow_pytorch(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_neurona_follows_pytorch(name: str) -> None:
     pytest.importorskip("torch")
-    neurona = importlib.import_module("neurona")
     case = load_case(f"benchmarks.cases.{name}")
     check(case, trace(case, "neurona", {}), trace(case, "torch", {}))
 
