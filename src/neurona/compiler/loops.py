@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from neurona.compiler.scalar import INDEX, Expr
+from neurona.compiler.scalar import INDEX, Expr, spell
 from neurona.core.dtypes import DType
 from neurona.core.errors import NeuronaError
 
@@ -122,15 +122,24 @@ def _lines(kernel: Kernel) -> Iterator[str]:
 def _block(statements: tuple[Statement, ...], indent: str) -> Iterator[str]:
     for statement in statements:
         if isinstance(statement, Store):
-            yield f"{indent}{statement.param}[{statement.offset}] = {statement.value}"
+            yield from _work((statement,), (), indent)
             continue
         inner = indent
         for name, extent in statement.loops:
             yield f"{inner}for {name} in {extent}:"
             inner += "  "
-        for fold in statement.folds:
-            yield f"{inner}{fold.name} = {fold.combine}({fold.name}, {fold.value})"
-        yield from _block(statement.stores, inner)
+        yield from _work(statement.stores, statement.folds, inner)
+
+
+def _work(stores: tuple[Store, ...], folds: tuple[Fold, ...], indent: str) -> Iterator[str]:
+    values = [fold.value for fold in folds]
+    parts, texts = spell([*values, *[e for store in stores for e in (store.offset, store.value)]])
+    yield from (indent + part for part in parts)
+    for fold, value in zip(folds, texts, strict=False):
+        yield f"{indent}{fold.name} = {fold.combine}({fold.name}, {value})"
+    rest = texts[len(folds) :]
+    for store, offset, value in zip(stores, rest[::2], rest[1::2], strict=True):
+        yield f"{indent}{store.param}[{offset}] = {value}"
 
 
 # --- checking ---

@@ -13,6 +13,7 @@ Half-precision floats are a storage format here: they are loaded as float32 and 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -132,14 +133,50 @@ class Expr:
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        if self.head == "constant":
-            return repr(self.payload)
-        if self.head == "variable":
-            return str(self.payload)
-        if self.head == "load":
-            return f"{self.payload}[{self.args[0]!r}]"
-        inside = ", ".join(map(repr, self.args))
-        return f"{self.payload}({inside})" + (f":{self.dtype}" if self.payload == "cast" else "")
+        parts, (text,) = spell([self])
+        return "; ".join([text, *parts])
+
+
+SHARED, LONG = 40, 200
+"""Characters from which a part used several times, and any part, is spelled on its own."""
+
+
+def spell(roots: Sequence[Expr]) -> tuple[list[str], list[str]]:
+    """The expressions as text: definitions "t0 = …" of their parts, and one text a root."""
+    order: list[Expr] = []
+    uses: dict[int, int] = {}
+    stack = [(root, False) for root in reversed(roots)]
+    while stack:
+        expr, done = stack.pop()
+        if done:
+            order.append(expr)
+            continue
+        uses[id(expr)] = uses.get(id(expr), 0) + 1
+        if uses[id(expr)] == 1:
+            stack.append((expr, True))
+            stack += [(arg, False) for arg in reversed(expr.args)]
+    definitions: list[str] = []
+    texts: dict[int, str] = {}
+    final = {id(root) for root in roots}
+    for expr in order:
+        text = _spell_one(expr, [texts[id(arg)] for arg in expr.args])
+        if len(text) > (SHARED if uses[id(expr)] > 1 else LONG) and id(expr) not in final:
+            definitions.append(f"t{len(definitions)} = {text}")
+            text = f"t{len(definitions) - 1}"
+        texts[id(expr)] = text
+    return definitions, [texts[id(root)] for root in roots]
+
+
+def _spell_one(expr: Expr, args: list[str]) -> str:
+    match expr.head:
+        case "constant":
+            return repr(expr.payload)
+        case "variable":
+            return str(expr.payload)
+        case "load":
+            return f"{expr.payload}[{args[0]}]"
+    dtype = f":{expr.dtype}" if expr.payload == "cast" else ""
+    return f"{expr.payload}({', '.join(args)}){dtype}"
 
 
 def compute_dtype(dtype: DType) -> DType:
