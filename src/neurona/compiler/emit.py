@@ -270,12 +270,14 @@ class Emitter(Text):
 
     def varies(self, expr: Expr) -> bool:
         """Whether the value differs from lane to lane."""
-        stack = [expr]
+        stack, seen = [expr], set()
         while stack:
             part = stack.pop()
             if part.head == "variable" and part.payload == self.vector_variable:
                 return True
-            stack.extend(part.args)
+            if id(part) not in seen:
+                seen.add(id(part))
+                stack.extend(part.args)
         return False
 
     def load(self, expr: Expr) -> Value:
