@@ -114,6 +114,8 @@ RARE = (
     dtypes.float16, dtypes.bfloat16, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64,
     dtypes.uint8, dtypes.uint16, dtypes.uint32, dtypes.uint64, dtypes.bool_,
 )  # fmt: skip
+LARGE = ((300, 257, 2), (1000, 70, 3), (70, 1000, 1), (20_001, 4, 1), (4, 20_001, 1), (515, 515, 1))
+"""Extents of graphs that are worth sharing among threads."""
 ODD_FLOATS = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-30, 6e4, -3e38, 1e-42)
 
 
@@ -142,8 +144,11 @@ def _drawn(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType, kind:
         return x.astype(dtype)
 
 
-def shapes(draw: Draw) -> list[tuple[int, ...]]:
+def shapes(draw: Draw, *, large: bool) -> list[tuple[int, ...]]:
     """Shapes that broadcast, contract and join with each other often."""
+    if large:
+        a, b, c = draw(st.sampled_from(LARGE))
+        return [(a, b), (a, b), (b,), (a, 1), (1, b), (b, a), (c, a, b), (a,)]
     extents = st.sampled_from((1, 2, 3, 3, 4, 5, 7, 8, 16, 17, 33))
     a, b, c = draw(extents), draw(extents), draw(extents)
     match draw(st.integers(0, 19)):
@@ -159,14 +164,16 @@ def shapes(draw: Draw) -> list[tuple[int, ...]]:
 
 
 @st.composite
-def graphs(draw: Draw, *, differentiate: bool = False, state: bool = False) -> Graph:
-    """A graph of 4 to 12 steps.
+def graphs(
+    draw: Draw, *, differentiate: bool = False, state: bool = False, large: bool = False
+) -> Graph:
+    """A graph of 4 to 20 steps.
 
     state: with Variables that are read and assigned. differentiate: with gradients of a scalar.
     """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     kind = draw(st.sampled_from(("tidy", "tidy", "normal", "normal", "wild")))
-    known = shapes(draw)
+    known = shapes(draw, large=large)
     common = st.sampled_from(COMMON if draw(st.integers(0, 2)) else COMMON[:2] + RARE)
     if differentiate:
         common = st.sampled_from(COMMON if draw(st.integers(0, 4)) else dtypes.FLOATS)

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from neurona.compiler import compile
+from neurona.compiler.pool import POOL
 from neurona.core.op import Spec
 from neurona.core.tensor import Tensor
 from neurona.core.trace import recording
@@ -68,6 +70,15 @@ def compare(graph: Graph, calls: int) -> None:
                 agree(f"{kind} {variable.name} after call {call}", variable.numpy(), bound)
 
 
+def results(compiled: Any, graph: Graph, *, shared: bool) -> list[Array]:
+    """What the function gives, with the pool's help or without it."""
+    before, POOL.shut = POOL.shut, not shared
+    try:
+        return [result.numpy() for result in compiled(*[tensor(x) for x in graph.inputs])]
+    finally:
+        POOL.shut = before
+
+
 def some(few: int) -> Any:
     """`few` examples in `make test`, 40 times as many under the profile `many`."""
     many = settings.default.max_examples >= 1000
@@ -86,6 +97,17 @@ def test_a_graph_gives_what_it_gives_eagerly(graph: Graph) -> None:
 @given(graphs(state=True))
 def test_variables_get_what_they_get_eagerly(graph: Graph) -> None:
     check(graph, calls=2)
+
+
+@pytest.mark.timeout(0)
+@some(40)
+@given(st.booleans().flatmap(lambda slopes: graphs(differentiate=slopes, large=True)))
+def test_threads_do_not_change_a_bit(graph: Graph) -> None:
+    compiled = compile(graph.function(graph.variables()))
+    alone = results(compiled, graph, shared=False)
+    for _ in range(3):
+        for one, other in zip(results(compiled, graph, shared=True), alone, strict=True):
+            assert one.tobytes() == other.tobytes()
 
 
 @pytest.mark.timeout(0)
