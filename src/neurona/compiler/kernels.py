@@ -9,9 +9,9 @@ accumulate in memory, one accumulator a chunk; a second kernel combines the chun
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
+from neurona.compiler.chunks import COMBINE, LoopTask, combine_chunks
 from neurona.compiler.fusion import FINAL, FULL, ROW, Fusion, Group, reduced_axes
 from neurona.compiler.loops import Fold, Kernel, Nest, Param, Statement, Store, check, chunk_bounds
 from neurona.compiler.scalar import INDEX, Builder, Expr, compute_dtype
@@ -30,20 +30,6 @@ CHUNK_WORK = 1 << 14
 MAX_CHUNKS = 16
 CHEAP = 4
 """Operations up to which a value is computed again rather than stored for a later phase."""
-
-COMBINE = {
-    "add": "add", "multiply": "multiply", "minimum": "minimum", "maximum": "maximum",
-    "and": "bitwise_and", "or": "bitwise_or",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class LoopTask:
-    """A kernel and the memory behind each of its params."""
-
-    kernel: Kernel
-    buffers: tuple[Storage, ...]
-    nodes: tuple[Node, ...]
 
 
 class KernelBuilder:
@@ -486,32 +472,3 @@ class Reader:
 
 def _by_dimension(axes: Axes, strides: tuple[int, ...]) -> dict[int, int]:
     return {d: stride for d, stride in zip(axes, strides, strict=True) if d is not None}
-
-
-def combine_chunks(node: Node, partial: Storage, chunks: int) -> LoopTask:
-    """The kernel that folds the chunks' accumulators, in order, into the node's value."""
-    k = Builder()
-    lower = node.op.lower
-    if not isinstance(lower, Reduction):
-        raise TypeError(f"{node.op.name} is not a reduction")
-    size = max(1, math.prod(node.shape))
-    column = k.variable("c0")
-    total: Expr | None = None
-    for chunk in range(chunks):
-        part = k.load("b0", column + chunk * size, partial.dtype)
-        total = part if total is None else k.call(COMBINE[lower.combine], total, part)
-    if total is None:
-        raise TypeError("a reduction without chunks")
-    result = storage_of(node)
-    kernel = Kernel(
-        "kernel",
-        (
-            Param("b0", partial.dtype, partial.size, "read"),
-            Param("b1", result.dtype, result.size, "write"),
-        ),
-        1,
-        (),
-        (Nest((("c0", size),), (Store("b1", column, total),)),),
-        flops=size * chunks,
-    )
-    return LoopTask(check(kernel), (partial, result), (node,))

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neurona.compiler import control, native
+from neurona.compiler.chunks import LoopTask
 from neurona.compiler.control import Control
 from neurona.compiler.emit import emit
 from neurona.compiler.fusion import Fusion, Group
-from neurona.compiler.kernels import KernelBuilder, LoopTask
+from neurona.compiler.kernels import KernelBuilder
 from neurona.compiler.loops import Kernel
 from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for
 from neurona.compiler.pack import PackEmitter, Packing
