@@ -53,6 +53,7 @@ def guarded() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(program, "np", memory)
         patch.setattr(program, "aligned_empty", memory.empty)
+        patch.setattr(program, "result_empty", memory.empty)
         patch.setattr(variable, "aligned_empty", memory.empty)
         yield
     memory.check()

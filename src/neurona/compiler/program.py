@@ -17,7 +17,7 @@ from neurona.compiler.stages import Stages
 from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.tasks import Task, build_tasks
 from neurona.compiler.views import layout
-from neurona.core.buffer import Buffer, address, aligned_empty
+from neurona.core.buffer import Buffer, address, aligned_empty, result_empty
 from neurona.core.errors import NeuronaError
 from neurona.core.node import Node
 from neurona.core.op import LITERAL, Array
@@ -224,7 +224,7 @@ class Program:
             self._use_kept(memory, versions)
         results = []
         for slot, spec in self.result_specs:
-            result = np.empty(spec.shape, spec.dtype)
+            result = result_empty(spec.shape, spec.dtype)
             slots[slot] = address(result)
             results.append(result)
         try:
