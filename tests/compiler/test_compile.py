@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import ml_dtypes
@@ -146,6 +148,21 @@ def test_true_is_not_one() -> None:
     assert which(ONES, True).tolist() == [2, 2, 2]
     assert which(ONES, 1).tolist() == [3, 3, 3]
     assert which.count == 2
+
+
+def test_equal_objects_of_other_types_are_other_arguments() -> None:
+    name = Counted(lambda x, number: x + len(type(number).__name__))
+    assert name(ONES, Decimal(1)).tolist() == [8, 8, 8]
+    assert name(ONES, Fraction(1)).tolist() == [9, 9, 9]
+    assert name.count == 2
+
+
+def test_arrays_and_tensors_share_a_program() -> None:
+    add = Counted(lambda x, y: x + y)
+    for x in (ONES, ne.asarray(ONES), np.float32(1)):
+        assert add(ONES, x).tolist() == [2, 2, 2]
+        assert add(ONES, y=x).tolist() == [2, 2, 2]
+    assert add.count == 4
 
 
 def test_none_and_objects_are_static() -> None:

@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 
 from neurona.compiler import access
+from neurona.compiler.arguments import in_native_order, signature, symbol
 from neurona.compiler.explain import Explanation
 from neurona.compiler.program import Program
-from neurona.core.dtypes import as_dtype, is_known, number_dtype
-from neurona.core.errors import ArgumentError
 from neurona.core.node import Node, constant
-from neurona.core.op import Array, Spec
+from neurona.core.op import Array
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, Modes, Trace, recording
-from neurona.core.tree import LEAF, Structure, flatten, unflatten
+from neurona.core.tree import LEAF, Structure, flatten, tree_map, unflatten
 
 
 class Entry:
@@ -105,18 +104,16 @@ class Compiled:
         if STATE.trace is not None:
             return self.function(*args, **kwargs)
         arrays: list[Array] = []
-        signature = _of_arrays(args, arrays) if not kwargs else None
-        if signature is None:
-            leaves, structure = flatten((args, kwargs))
-            arrays.clear()
-            signature = (structure, STATE.grad, *[_describe(leaf, arrays) for leaf in leaves])
-        for entry in self.entries.get(signature, ()):
+        kind = signature(args, kwargs, arrays)
+        for entry in self.entries.get(kind, ()):
             if entry.fits():
                 return entry.run(arrays)
-        leaves, structure = flatten((args, kwargs))
+        if not all(array.dtype.isnative for array in arrays):
+            args, kwargs = in_native_order((args, kwargs))
+            return self(*args, **kwargs)
         with self._lock:
-            entry = self._record(leaves, structure)
-            self.entries.setdefault(signature, []).insert(0, entry)
+            entry = self._record(args, kwargs)
+            self.entries.setdefault(kind, []).insert(0, entry)
         return entry.run(arrays)
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
@@ -124,18 +121,16 @@ class Compiled:
 
         The function is recorded and compiled for them, but not run: Variables keep their values.
         """
-        leaves, structure = flatten((args, kwargs))
+        args, kwargs = in_native_order((args, kwargs))
         arrays: list[Array] = []
-        for leaf in leaves:
-            _describe(leaf, arrays)
-        return self._record(leaves, structure).explain(arrays)
+        signature(args, kwargs, arrays)
+        return self._record(args, kwargs).explain(arrays)
 
-    def _record(self, leaves: list[Any], structure: Structure) -> Entry:
+    def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
         with recording() as trace:
-            symbolic = [_symbol(leaf, trace) for leaf in leaves]
-            args, kwargs = unflatten(structure, symbolic)
-            results, shape = flatten(self.function(*args, **kwargs))
-            return Entry(trace, results, shape)
+            args, kwargs = tree_map(lambda leaf: symbol(leaf, trace), (args, kwargs))
+            results, structure = flatten(self.function(*args, **kwargs))
+            return Entry(trace, results, structure)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """The function as a method, with its object as a static argument."""
@@ -145,65 +140,8 @@ class Compiled:
         return f"compile({getattr(self.function, '__qualname__', self.function)})"
 
 
-def _of_arrays(args: tuple[Any, ...], arrays: list[Array]) -> tuple[Any, ...] | None:
-    """The signature of a call with NumPy arrays only, found quickly; None for other calls."""
-    key: list[Any] = [STATE.grad]
-    for arg in args:
-        if type(arg) is not np.ndarray or not is_known(arg.dtype):
-            return None
-        key.append(arg.shape)
-        key.append(arg.dtype)
-        arrays.append(arg if arg.flags.c_contiguous else np.ascontiguousarray(arg))
-    return tuple(key)
-
-
 def _row_major(array: Array) -> Array:
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
-
-
-def _describe(leaf: Any, arrays: list[Array]) -> Any:
-    """What of an argument decides which program fits; its data, if it has any, goes to `arrays`."""
-    if isinstance(leaf, Tensor):
-        array = leaf._concrete("compile")
-        if leaf.requires_grad:
-            arrays.append(_row_major(array))
-            return (array.shape, array.dtype, "requires_grad")
-    elif isinstance(leaf, np.ndarray):
-        array = leaf if leaf.dtype.isnative else leaf.astype(as_dtype(leaf.dtype))
-    elif isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
-        array = np.asarray(leaf, number_dtype(leaf))
-        arrays.append(array)
-        return type(leaf)
-    elif isinstance(leaf, np.generic):
-        array = np.asarray(leaf)
-    else:
-        return ("static", _static(leaf))
-    arrays.append(_row_major(array))
-    return (array.shape, as_dtype(array.dtype))
-
-
-def _static(leaf: Any) -> Any:
-    try:
-        hash(leaf)
-    except TypeError:
-        raise ArgumentError(
-            f"compile: an argument of type {type(leaf).__name__} is neither a tensor, an array, a "
-            "number nor hashable; pass its parts or close over it"
-        ) from None
-    return leaf
-
-
-def _symbol(leaf: Any, trace: Trace) -> Any:
-    """What the function sees in place of an argument while it is recorded."""
-    if isinstance(leaf, bool):
-        return leaf
-    if isinstance(leaf, (int, float)):
-        return Tensor(trace.input(Spec((), number_dtype(leaf)), weak=True))
-    if isinstance(leaf, (Tensor, np.ndarray, np.generic)):
-        dtype = as_dtype(leaf.dtype)
-        requires_grad = isinstance(leaf, Tensor) and leaf.requires_grad
-        return Tensor(trace.input(Spec(tuple(leaf.shape), dtype), requires_grad=requires_grad))
-    return leaf
 
 
 def compile(function: Callable[..., Any]) -> Compiled:

@@ -70,11 +70,6 @@ def as_dtype(dtype: Any) -> DType:
     return found
 
 
-def is_known(dtype: DType) -> bool:
-    """Whether values can have this dtype (in the byte order of the machine)."""
-    return dtype in _CATEGORY and dtype.isnative
-
-
 def is_float(dtype: DType) -> bool:
     return _CATEGORY.get(dtype) == 2
 

@@ -94,7 +94,14 @@ class Node:
 
 def constant(array: Array, *, weak: bool = False) -> Node:
     """A leaf with a known value; `array` must never be written afterwards."""
-    return Node(CONSTANT, (), {}, Spec(array.shape, array.dtype), Buffer(array), weak=weak)
+    node = known(Spec(array.shape, array.dtype), array)
+    node.weak = weak
+    return node
+
+
+def known(spec: Spec, array: Array) -> Node:
+    """`constant` for those who know what the array is."""
+    return Node(CONSTANT, (), {}, spec, Buffer(array))
 
 
 def placeholder(

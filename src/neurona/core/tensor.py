@@ -124,7 +124,7 @@ class Tensor(Operators):
     def numpy(self) -> Array:
         """The value as a read-only NumPy array (no copy)."""
         view = self._concrete("numpy").view()
-        view.flags.writeable = False
+        view.setflags(write=False)
         return view
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,15 +52,20 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
 def _flatten(tree: Any, leaves: list[Any]) -> Structure:
     kind = type(tree)
     if kind is dict:
-        keys = _ordered(tree)
+        keys = ordered_keys(tree)
         return Structure(dict, keys, tuple([_flatten(tree[key], leaves) for key in keys]))
-    if kind is tuple or kind is list or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
+    if kind is tuple or kind is list or is_named_tuple(kind):
         return Structure(kind, (), tuple([_flatten(child, leaves) for child in tree]))
     leaves.append(tree)
     return LEAF
 
 
-def _ordered(mapping: dict[Any, Any]) -> tuple[Any, ...]:
+def is_named_tuple(kind: type) -> bool:
+    return issubclass(kind, tuple) and hasattr(kind, "_fields")
+
+
+def ordered_keys(mapping: Mapping[Any, Any]) -> tuple[Any, ...]:
+    """The keys in the order of the leaves: sorted where they can be."""
     try:
         return tuple(sorted(mapping))
     except TypeError:
