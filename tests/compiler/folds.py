@@ -208,6 +208,9 @@ def matmul(node: Node, a: Range, b: Range) -> Range:
     low, high = np.where(endless, -INF, middle - radius), np.where(endless, INF, middle + radius)
     total = np.where(endless, INF, total)
     count = a.low.shape[-1]
+    # A product that underflows errs by up to the least number.
+    least = count * float(finfo(_accumulator(node.dtype)).smallest_subnormal) * (total > 0)
+    low, high = low - least, high + least
     # Products of multiples of 1/64 are multiples of 1/4096.
     exact = np.asarray((total < 2.0**11) & _tidy(a, b) & (radius == 0))
     rounds = sum_range(node.dtype, low, high, total, count, may, sure)

@@ -13,6 +13,7 @@ import pytest
 
 import neurona as ne
 from neurona import nn, optim
+from neurona.compiler.pool import POOL
 
 LARGE = 1 << 18
 
@@ -179,6 +180,52 @@ def test_a_served_model_is_trained_meanwhile() -> None:
     assert predict(x).numpy().tobytes() == possible[-1]
 
 
+def test_a_system_without_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that could be started help."""
+    begin = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "neurona-1":
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    work = ne.compile(lambda x: (ne.sum(ne.exp(x), axis=0), ne.max(x, axis=1)))
+    x = np.random.default_rng(0).normal(size=(2000, 300)).astype(np.float32)
+    POOL.stop()
+    expected = [result.numpy() for result in work(x)]
+    POOL.stop()
+    monkeypatch.setenv("NEURONA_THREADS", "4")
+    monkeypatch.setattr(threading.Thread, "start", start)
+    for _ in range(3):
+        for one, other in zip(work(x), expected, strict=True):
+            np.testing.assert_array_equal(one.numpy(), other)
+        assert [thread.name for thread in POOL.threads] == ["neurona-0"]
+    POOL.stop()
+
+
+def test_the_pool_has_so_many_threads_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many callers there are, of however many functions."""
+    POOL.stop()
+    monkeypatch.setenv("NEURONA_THREADS", "3")
+    before = set(threading.enumerate())
+    x = np.random.default_rng(0).normal(size=(2000, 300)).astype(np.float32)
+    functions = [ne.compile(lambda x, n=n: ne.sum(ne.exp(x) * n, axis=0)) for n in range(3)]
+    seen: set[str] = set()
+
+    def caller(k: int) -> Callable[[], None]:
+        def call() -> None:
+            for _ in range(20):
+                functions[k % len(functions)](x)
+                more = set(threading.enumerate()) - before
+                seen.update(t.name for t in more if t.name.startswith("neurona"))
+
+        return call
+
+    at_once(*[caller(k) for k in range(6)])
+    assert seen == {"neurona-0", "neurona-1"}
+    POOL.stop()
+
+
 # --- fork ---
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -253,12 +300,38 @@ def test_forks_while_other_threads_compile_and_run() -> None:
     at_once(busy, compiling, forking)
 
 
+@needs_fork
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_while_another_thread_records() -> None:
+    """The child has no such thread, which would have to give the lock back."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    @ne.compile
+    def double(x: Any) -> Any:
+        inside.set()
+        assert go_on.wait(30)
+        return x * 2
+
+    def child() -> None:
+        go_on.set()
+        assert double(np.ones(2, np.float32)).tolist() == [2, 2]
+
+    def fork() -> None:
+        assert inside.wait(30)
+        try:
+            in_child(child)
+        finally:
+            go_on.set()
+
+    at_once(lambda: double(np.ones(1, np.float32)) and None, fork)
+
+
 # --- Ctrl-C ---
 
 
-@pytest.fixture
-def interrupts() -> Iterator[threading.Event]:
-    """When set, interrupts this thread within 2 ms, once, as Ctrl-C does."""
+@pytest.fixture(params=[KeyboardInterrupt, TimeoutError])
+def interrupts(request: pytest.FixtureRequest) -> Iterator[threading.Event]:
+    """When set, interrupts this thread within 2 ms, once, as Ctrl-C or an alarm does."""
     if not hasattr(signal, "setitimer"):
         pytest.skip("no timers here")
 
@@ -267,7 +340,7 @@ def interrupts() -> Iterator[threading.Event]:
     def interrupt(*_: Any) -> None:
         if wanted.is_set():
             wanted.clear()
-            raise KeyboardInterrupt
+            raise request.param
 
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
@@ -291,16 +364,16 @@ def test_ctrl_c_gets_through_and_leaves_things_whole(interrupts: threading.Event
     step(x)
     prologue(np.float32(0))
     for _ in range(25):
-        with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        with pytest.raises((KeyboardInterrupt, TimeoutError)):  # noqa: PT012
             interrupts.set()
             while True:
                 step(x)
+        # What was prepared from earlier values is not taken for that of the present ones.
+        assert prologue(np.float32(0)).item() == 8 * other.numpy()[0]
     values = total.numpy()
     assert np.ptp(values) == 0
     assert np.ptp(other.numpy()) == 0
     assert other.numpy()[0] == values[0]
-    # What was prepared from earlier values is not taken for that of the present ones.
-    assert prologue(np.float32(0)).item() == 8 * other.numpy()[0]
     before = values[0]
     step(x)
     assert total.numpy()[0] == before + 1

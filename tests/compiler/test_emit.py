@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import neurona as ne
 from neurona.compiler import native
 from neurona.compiler.emit import emit
 from neurona.compiler.loops import Fold, Kernel, Nest, Param, Store, check
@@ -151,6 +152,22 @@ def test_chunks_share_the_rows(chunks: int) -> None:
         run(kernel, parts, chunks=(chunk, chunk + 1))
     assert (whole > 0).all()
     np.testing.assert_array_equal(whole, parts)
+
+
+@pytest.mark.parametrize("count", COUNTS[1:])
+def test_double_precision_to_half_by_way_of_single(count: int) -> None:
+    """LLVM knows no other way that needs no function of a C compiler's library."""
+    x = np.linspace(0.1, 3, count)
+
+    def half(x: Any) -> Any:
+        return ne.astype(x, "float16")
+
+    def function(x: Any) -> Any:
+        product = half(x * x) + half(-(x * x) * x)
+        return product, ne.astype(product, "float64") + 1
+
+    for one, other in zip(ne.compile(function)(x), function(ne.asarray(x)), strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=2e-3)
 
 
 def test_gathers_and_scatters() -> None:

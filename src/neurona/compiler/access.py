@@ -7,14 +7,19 @@ memory as it is and goes on in memory of its own.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from neurona.compiler.program import Program
+from neurona.core.errors import NeuronaError
 from neurona.core.op import Array
 from neurona.core.variable import WRITING, Variable
 
 _READING: set[object] = set()
 """One ticket for each run that is reading Variables."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_READING.clear)
 
 
 def run(
@@ -56,16 +61,16 @@ def _run_writing(
         variable.own(afresh=read_by_others)
     buffers = [variable.buffer for variable in reads]
     versions = tuple([variable.version for variable in steady])
+    # Counted first: an interrupt must not leave a new value under an old number.
+    _count(writes, 1)
     try:
-        results = program.run(arrays, buffers, versions)
-    except KeyboardInterrupt:
-        # It may have come when all was written already.
-        _count(writes)
+        return program.run(arrays, buffers, versions)
+    except (NeuronaError, MemoryError):
+        # Nothing was written.
+        _count(writes, -1)
         raise
-    _count(writes)
-    return results
 
 
-def _count(writes: Sequence[Variable]) -> None:
+def _count(writes: Sequence[Variable], by: int) -> None:
     for variable in writes:
-        variable.version += 1
+        variable.version += by

@@ -27,7 +27,7 @@ from neurona.compiler.loops import (
     chunk_bounds,
 )
 from neurona.compiler.scalar import INDEX, Expr
-from neurona.compiler.text import Text, Value, llvm_type, memory_type
+from neurona.compiler.text import CONTRACT, Text, Value, llvm_type, memory_type
 from neurona.core.dtypes import DType
 
 UNROLL = 4
@@ -86,7 +86,10 @@ class Emitter(Text):
                 slot = self.assign(f"getelementptr ptr, ptr %table, i64 {i}")
                 pointers.append(f"ptr {self.assign(f'load ptr, ptr {slot}')}")
             self.put(f"call void @body({', '.join([*pointers, 'i64 %first', 'i64 %last'])})")
-        return "\n".join([*self.finished, *sorted(self.declarations)])
+        text = "\n".join([*self.finished, *sorted(self.declarations)])
+        # With the flag LLVM 22 goes from double to half at once, where there is no instruction but
+        # only a function of the C compiler's own library.
+        return text.replace(CONTRACT, "") if "half" in text else text
 
     def rows(self, chunk: str) -> None:
         if not self.kernel.rows:

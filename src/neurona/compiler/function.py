@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 import types
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from neurona.compiler import access
 from neurona.compiler.arguments import in_native_order, signature, symbol
 from neurona.compiler.explain import Explanation
 from neurona.compiler.program import Program
+from neurona.core.locks import object_lock
 from neurona.core.node import Node, constant
 from neurona.core.op import Array
 from neurona.core.tensor import Tensor
@@ -97,7 +97,7 @@ class Compiled:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self.entries: dict[Any, list[Entry]] = {}
-        self._lock = threading.RLock()
+        self._lock = object_lock()
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import os
 import tempfile
 import threading
@@ -64,6 +65,8 @@ def _jit() -> Any:
 
 
 _loaded: dict[tuple[str, str], tuple[Any, int]] = {}
+_NUMBERS = itertools.count()
+"""The name of a library that could not be linked is taken all the same."""
 
 
 def load(text: str, symbol: str) -> int:
@@ -79,7 +82,7 @@ def load(text: str, symbol: str) -> int:
             if image is None:
                 image = compile_object(text)
                 _write(key, image)
-            library = f"{symbol}_{len(_loaded)}"
+            library = f"{symbol}_{next(_NUMBERS)}"
             tracker = (
                 llvm.JITLibraryBuilder()
                 .add_object_img(image)

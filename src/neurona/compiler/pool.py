@@ -42,17 +42,21 @@ class Pool:
         self.address = self.desks.ctypes.data
 
     def start(self) -> None:
-        self.workers = min(config.threads() - 1, MAX_WORKERS)
         run = work()
-        for i in range(self.workers):
+        self.workers = 0
+        for i in range(min(config.threads() - 1, MAX_WORKERS)):
             bell = threading.Semaphore(0)
             desk = i * DESK
             thread = threading.Thread(
                 target=self._serve, args=(run, desk, bell), name=f"neurona-{i}", daemon=True
             )
+            try:
+                thread.start()
+            except RuntimeError:  # The system gives no more; fewer help.
+                break
             self.bells.append(bell)
             self.threads.append(thread)
-            thread.start()
+            self.workers += 1
 
     def _serve(self, run: Callable[[int, int], int], desk: int, bell: threading.Semaphore) -> None:
         address = self.address + desk * self.desks.itemsize

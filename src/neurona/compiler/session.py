@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from neurona.compiler.fetch import Plan
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
 from neurona.core.errors import ArgumentError, DTypeError, NeuronaError, ShapeError, TraceError
+from neurona.core.locks import object_lock
 from neurona.core.op import Array, Shape
 from neurona.core.tensor import Tensor, to_array
 from neurona.core.trace import STATE, eagerly
@@ -63,7 +63,7 @@ class Session:
         self._plans: dict[Any, Bound] = {}
         self._values: dict[Variable, Variable] = {}
         self._known: set[Variable] = set()
-        self._lock = threading.RLock()
+        self._lock = object_lock()
         self._open = True
 
     def run(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-import threading
 from typing import Any
 
 import numpy as np
 
 from neurona.core.dtypes import DType, uint64
 from neurona.core.errors import ArgumentError, TraceError
+from neurona.core.locks import object_lock
 from neurona.core.op import Shape
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE
@@ -32,7 +32,7 @@ class Generator:
     def __init__(self, seed: int = 0) -> None:
         self.key = Variable(_key(seed), "random.key", requires_grad=False)
         self.counter = Variable(np.uint64(0), "random.counter", requires_grad=False)
-        self._lock = threading.Lock()
+        self._lock = object_lock()
 
     def seed(self, seed: int) -> None:
         """Start again as `Generator(seed)` does."""
