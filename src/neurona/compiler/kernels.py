@@ -375,8 +375,6 @@ class KernelBuilder:
                     self.accumulate(
                         node, lower, phase, accumulators[id(node)], stores, folds, later
                     )
-        if not self.column_loops:
-            return [*stores, *later]
         nest = Nest(tuple(self.column_loops), tuple(stores), tuple(folds))
         return [nest, *later] if stores or folds else later
 

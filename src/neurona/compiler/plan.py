@@ -9,17 +9,15 @@ whose results are kept from run to run.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from neurona.compiler.arena import may_replace, nbytes, place, reuse, spans_of
 from neurona.compiler.loops import Kernel, Nest, Param, Store, check
-from neurona.compiler.scalar import Builder, Expr
-from neurona.compiler.storage import Storage, storage_of
+from neurona.compiler.scalar import Builder
+from neurona.compiler.storage import Key, storage_of
 from neurona.compiler.tasks import Task
-from neurona.core.buffer import ALIGNMENT
 from neurona.core.node import Node
-
-Key = tuple[int, str]
 
 
 @dataclass(eq=False)
@@ -59,106 +57,107 @@ def make_plan(
     outside: nodes whose memory the program is given (inputs, placeholders, results).
     fixed: those of them that seldom change.
     """
-    in_place = [pair for pair in writes if _can_update(tasks, *pair)]
-    order = _order(tasks, in_place)
-    while order is None or _writes_too_early(order, in_place, checks):
+    needs = Needs(tasks, {value_key(node) for node in checks})
+    updates = [(value_key(old), value_key(new)) for old, new in writes]
+    in_place = [pair for pair in updates if needs.can_update(*pair)]
+    order = needs.order(in_place)
+    while order is None:
         # Circular or unguarded: the last candidate gives way and is copied at the end.
         in_place.pop()
-        order = _order(tasks, in_place)
-    shared = {value_key(new): value_key(old) for old, new in in_place}
+        order = needs.order(in_place)
+    shared = {new: old for old, new in in_place}
     given = {value_key(node) for node in outside}
     known = {value_key(node) for node in fixed}
-    prologue, order = _split(order, known, given | shared.keys())
-    ordered = [_mark_shared(task, shared) for task in order]
-    writers = [i for i, task in enumerate(ordered) if task.writes() & shared.keys()]
-    plan = Plan(ordered, min(writers, default=len(ordered)), prologue)
-    copied = [pair for pair in writes if pair not in in_place]
-    plan.tasks += [_copy(new, old) for old, new in copied]
-    held = {value_key(ok) for ok in checks}
-    _assign_memory(plan, shared, given, held)
+    prologue, rest = _split(order, known, given | shared.keys())
+    copied = [pair for pair, keys in zip(writes, updates, strict=True) if keys not in in_place]
+    rest += [_copy(new, old) for old, new in copied]
+    writers = [i for i, task in enumerate(rest) if task.writes() & shared.keys()]
+    guarded = min(writers, default=len(rest) - len(copied))
+    kept = [key for task in prologue for key in task.writes()]
+    held = {value_key(ok): guarded for ok in checks}
+    own = given.union(kept)
+    same = reuse(rest, shared, held, own)
+    plan = Plan([_mark_shared(task, same) for task in rest], guarded, prologue)
+    _assign_memory(plan, same, kept, own, held)
     return plan
 
 
 # --- order ---
 
 
-def _writer(tasks: Sequence[Task], key: Key) -> Task | None:
-    return next((task for task in reversed(tasks) if key in task.writes()), None)
+class Needs:
+    """What each task of a graph needs, and which of them may fail."""
 
-
-def _can_update(tasks: Sequence[Task], old: Node, new: Node) -> bool:
-    """Whether the task that makes `new` may write it over `old`."""
-    task = _writer(tasks, value_key(new))
-    if task is None or task.kernel is None:
-        return False
-    kernel = task.kernel
-    names = dict(zip([s.key for s in task.buffers], kernel.params, strict=True))
-    target, source = names[value_key(new)], names.get(value_key(old))
-    nests = [s for s in kernel.body if isinstance(s, Nest)]
-    stores = [s for s in kernel.body if isinstance(s, Store)]
-    if kernel.before or kernel.after or len(nests) + len(stores) != max(1, len(stores)):
-        return False
-    inner = nests[0].stores if nests else tuple(stores)
-    places = [store.offset for store in inner if store.param == target.name]
-    if len(places) != 1 or (nests and nests[0].folds) or target.role != "write":
-        return False
-    return source is None or all(
-        offset is places[0] for store in inner for offset in _loads(store.value, source.name)
-    )
-
-
-def _loads(root: Expr, name: str) -> list[Expr]:
-    """Offsets at which an expression reads a buffer."""
-    found, stack, seen = [], [root], set()
-    while stack:
-        expr = stack.pop()
-        if id(expr) not in seen:
-            seen.add(id(expr))
-            if expr.head == "load" and expr.payload == name:
-                found.append(expr.args[0])
-            stack.extend(expr.args)
-    return found
-
-
-def _order(tasks: list[Task], in_place: Sequence[tuple[Node, Node]]) -> list[Task] | None:
-    """The tasks, each after what it needs, those that write Variables as late as can be."""
-    number = {id(task): i for i, task in enumerate(tasks)}
-    after: list[set[int]] = [set() for _ in tasks]
-    made_by: dict[Key, int] = {}
-    for i, task in enumerate(tasks):
-        for key in task.reads():
-            if key in made_by and made_by[key] != i:
-                after[i].add(made_by[key])
-        for key in task.writes():
-            # A second writer (chunks combined) comes after the first.
-            if key in made_by and made_by[key] != i:
-                after[i].add(made_by[key])
-            made_by[key] = i
-    late = set()
-    for old, new in in_place:
-        writer = _writer(tasks, value_key(new))
-        if writer is None:
-            return None
-        late.add(number[id(writer)])
+    def __init__(self, tasks: list[Task], checks: set[Key]) -> None:
+        self.tasks = tasks
+        self.after: list[set[int]] = [set() for _ in tasks]
+        self.readers: dict[Key, list[int]] = {}
+        self.writer: dict[Key, int] = {}
+        # A check, Python, and a loop that looks for signals.
+        self.risky: set[int] = set()
         for i, task in enumerate(tasks):
-            if task is not writer and value_key(old) in task.reads():
-                after[number[id(writer)]].add(i)
-    followers: list[list[int]] = [[] for _ in tasks]
-    missing = [len(needs) for needs in after]
-    for i, needs in enumerate(after):
-        for j in needs:
-            followers[j].append(i)
-    ready = [(i in late, i) for i in range(len(tasks)) if not missing[i]]
-    heapq.heapify(ready)
-    result = []
-    while ready:
-        _, i = heapq.heappop(ready)
-        result.append(tasks[i])
-        for j in followers[i]:
-            missing[j] -= 1
-            if not missing[j]:
-                heapq.heappush(ready, (j in late, j))
-    return result if len(result) == len(tasks) else None
+            reads, writes = task.reads(), task.writes()
+            for key in reads | writes:
+                # A second writer (chunks combined) comes after the first.
+                if self.writer.get(key, i) != i:
+                    self.after[i].add(self.writer[key])
+            for key in reads:
+                self.readers.setdefault(key, []).append(i)
+            for key in writes:
+                self.writer[key] = i
+            if writes & checks or not task.native or task.control is not None:
+                self.risky.add(i)
+
+    def can_update(self, old: Key, new: Key) -> bool:
+        """Whether the task that makes the value `new` may write it over `old`."""
+        if new not in self.writer:
+            return False
+        task = self.tasks[self.writer[new]]
+        if task.kernel is None:
+            return False
+        pairs = zip(task.buffers, task.kernel.params, strict=True)
+        names = {storage.key: param.name for storage, param in pairs}
+        if task.kernel.param(names[new]).role != "write":
+            return False
+        return old not in names or may_replace(task.kernel, names[new], names[old])
+
+    def order(self, in_place: Sequence[tuple[Key, Key]]) -> list[Task] | None:
+        """The tasks, each after what it needs; those that may fail before any Variable is written.
+
+        None if there is no such order.
+        """
+        after = [set(needs) for needs in self.after]
+        late = set()
+        for old, new in in_place:
+            writer = self.writer[new]
+            late.add(writer)
+            after[writer].update(i for i in self.readers.get(old, ()) if i != writer)
+        followers: list[list[int]] = [[] for _ in after]
+        missing = [len(needs) for needs in after]
+        for i, needs in enumerate(after):
+            for j in needs:
+                followers[j].append(i)
+        ready = [i for i, count in enumerate(missing) if not count]
+        waiting: list[int] = []
+        risky = len(self.risky)
+        result: list[Task] = []
+        while ready:
+            i = heapq.heappop(ready)
+            if risky and i in late:
+                waiting.append(i)
+                continue
+            result.append(self.tasks[i])
+            for j in followers[i]:
+                missing[j] -= 1
+                if not missing[j]:
+                    heapq.heappush(ready, j)
+            risky -= i in self.risky
+            if not risky:
+                # From now on an update runs once it can, so that its gradient need not be kept.
+                for j in waiting:
+                    heapq.heappush(ready, j)
+                waiting.clear()
+        return result if len(result) == len(self.tasks) else None
 
 
 def _split(
@@ -178,34 +177,14 @@ def _split(
     return prologue, rest
 
 
-def _writes_too_early(
-    order: Sequence[Task], in_place: Sequence[tuple[Node, Node]], checks: Sequence[Node]
-) -> bool:
-    """Whether anything that may raise comes after the first Variable is written.
-
-    That is a check, Python, or a loop that looks for signals.
-    """
-    if not in_place:
-        return False
-    written = {value_key(new) for _, new in in_place}
-    first = min(i for i, task in enumerate(order) if task.writes() & written)
-    wanted = {value_key(node) for node in checks}
-    return any(
-        task.writes() & wanted or not task.native or task.control is not None
-        for task in order[first:]
-    )
-
-
-def _mark_shared(task: Task, shared: dict[Key, Key]) -> Task:
+def _mark_shared(task: Task, same: Mapping[Key, Key]) -> Task:
     """Tell the kernel which of its buffers are the same memory."""
-    keys = [storage.key for storage in task.buffers]
-    pairs = [(key, shared[key]) for key in keys if key in shared and shared[key] in keys]
-    if not pairs or task.kernel is None:
+    roots = [same.get(storage.key, storage.key) for storage in task.buffers]
+    if task.kernel is None or len(set(roots)) == len(roots):
         return task
-    same = {key for pair in pairs for key in pair}
     params = tuple(
-        replace(param, shared=param.shared or key in same)
-        for param, key in zip(task.kernel.params, keys, strict=True)
+        replace(param, shared=roots.count(root) > 1)
+        for param, root in zip(task.kernel.params, roots, strict=True)
     )
     return replace(task, kernel=replace(task.kernel, params=params))
 
@@ -224,46 +203,26 @@ def _copy(source: Node, target: Node) -> Task:
 # --- memory ---
 
 
-def _assign_memory(plan: Plan, shared: dict[Key, Key], outside: set[Key], held: set[Key]) -> None:
+def _assign_memory(
+    plan: Plan, same: Mapping[Key, Key], kept: Sequence[Key], own: set[Key], held: Mapping[Key, int]
+) -> None:
     """Give every storage a slot, and those of the program itself a place in the arena.
 
-    held: what is still looked at when the checks are made, after `guarded` tasks.
+    same: keys whose memory is another's. held: up to which task the checks are looked at.
     """
-    first: dict[Key, int] = {}
-    last: dict[Key, int] = {}
-    storages: dict[Key, Storage] = {}
-    kept = {key for task in plan.prologue for key in task.writes()}
-    for task in plan.prologue:
-        storages |= {storage.key: storage for storage in task.buffers}
-    for i, task in enumerate(plan.tasks):
-        for storage in task.buffers:
-            key = storage.key
-            storages[key] = storage
-            first.setdefault(key, i)
-            last[key] = i
-    for key in held & last.keys():
-        last[key] = max(last[key], plan.guarded)
-    roots = dict.fromkeys(shared.get(key, key) for key in storages)
-    numbers = {root: number for number, root in enumerate(roots)}
+    storages = {s.key: s for task in (*plan.prologue, *plan.tasks) for s in task.buffers}
     # A Variable that is written without being read has a slot too.
-    plan.slots = numbers | {key: numbers[shared.get(key, key)] for key in storages}
+    roots = dict.fromkeys(same.get(key, key) for key in storages)
+    numbers = {root: number for number, root in enumerate(roots)}
+    plan.slots = numbers | {key: numbers[same.get(key, key)] for key in storages}
     for key in kept:
         plan.kept[plan.slots[key]] = plan.kept_size
-        plan.kept_size += _nbytes(storages[key])
-    given = outside | kept
-    own = [k for k in storages if shared.get(k, k) == k and k not in given]
-    placed: list[tuple[int, int, int, int]] = []
-    for key in sorted(own, key=lambda k: -_nbytes(storages[k])):
-        begin, end, size = first[key], last[key], _nbytes(storages[key])
-        offset = 0
-        for low, high, _, _ in sorted(p for p in placed if p[2] <= end and begin <= p[3]):
-            if offset + size <= low:
-                break
-            offset = max(offset, high)
-        placed.append((offset, offset + size, begin, end))
-        plan.arena[plan.slots[key]] = offset
-        plan.size = max(plan.size, offset + size)
-
-
-def _nbytes(storage: Storage) -> int:
-    return -(-storage.size * storage.dtype.itemsize // ALIGNMENT) * ALIGNMENT
+        plan.kept_size += nbytes(storages[key])
+    spans = spans_of(plan.tasks, same)
+    for key, end in held.items():
+        root = same.get(key, key)
+        if root in spans:
+            spans[root] = (spans[root][0], max(spans[root][1], end))
+    sizes = {key: nbytes(storages[key]) for key in roots if key in spans and key not in own}
+    offsets, plan.size = place(sizes, spans)
+    plan.arena = {plan.slots[key]: offset for key, offset in offsets.items()}

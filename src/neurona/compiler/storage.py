@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from neurona.core.dtypes import DType
 from neurona.core.node import Node
 
+Key = tuple[int, str]
+
 
 @dataclass(frozen=True, eq=False)
 class Storage:
@@ -19,7 +21,7 @@ class Storage:
     dtype: DType
 
     @property
-    def key(self) -> tuple[int, str]:
+    def key(self) -> Key:
         return id(self.node), self.role
 
 

@@ -1,0 +1,110 @@
+"""Memory used twice: what may be written over what, and how little a program makes do with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import neurona as ne
+from neurona import nn, optim
+from neurona.compiler.arena import may_replace, place
+from neurona.compiler.loops import Fold, Kernel, Nest, Param, Statement, Store, check
+from neurona.compiler.program import Program
+from neurona.compiler.scalar import Builder
+from neurona.core import dtypes
+from tests.compiler.programs import program_of
+
+F32 = dtypes.float32
+k = Builder()
+ROW, COLUMN = k.variable("r0"), k.variable("c0")
+HERE = ROW * 8 + COLUMN
+OLD = k.load("old", HERE, F32)
+LOOP = (("c0", 8),)
+
+
+def kernel(*body: Statement, after: tuple[Statement, ...] = (), dtype: Any = F32) -> Kernel:
+    params = (
+        Param("old", F32, 48, "read"),
+        Param("new", dtype, 48, "write"),
+        Param("other", F32, 48, "write"),
+    )
+    return check(Kernel("kernel", params, 2, (("r0", 6),), body, after=after))
+
+
+def replaces(*body: Statement, **options: Any) -> bool:
+    return may_replace(kernel(*body, **options), "new", "old")
+
+
+def test_an_element_may_be_written_where_it_was_read() -> None:
+    assert replaces(Nest(LOOP, (Store("new", HERE, OLD * 2),)))
+    assert replaces(Nest(LOOP, (Store("new", HERE, OLD), Store("other", HERE, OLD * 2))))
+
+
+def test_not_where_another_element_is_read() -> None:
+    shifted = k.load("old", ROW * 8 + (7 - COLUMN), F32)
+    assert not replaces(Nest(LOOP, (Store("new", HERE, shifted),)))
+    assert not replaces(Nest(LOOP, (Store("new", HERE, OLD + shifted),)))
+
+
+def test_a_row_may_be_read_before_it_is_written_but_not_after() -> None:
+    start = k.constant(0, F32)
+    total = Nest(LOOP, (), (Fold("f0", "add", start, OLD),))
+    write = Nest(LOOP, (Store("new", HERE, OLD - k.variable("f0", F32)),))
+    assert replaces(total, write)
+    read = Nest(LOOP, (Store("other", HERE, OLD),))
+    assert not replaces(Nest(LOOP, (Store("new", HERE, k.constant(1, F32)),)), read)
+    at_the_end = Store("other", k.variable("chunk"), k.load("old", k.variable("chunk"), F32))
+    assert not replaces(total, write, after=(at_the_end,))
+
+
+def test_elements_of_another_size_do_not_fit() -> None:
+    wide = Nest(LOOP, (Store("new", HERE, k.cast(OLD, dtypes.float64)),))
+    assert not replaces(wide, dtype=dtypes.float64)
+
+
+def test_first_fit_puts_what_does_not_meet_in_the_same_place() -> None:
+    sizes = {(i, "value"): size for i, size in enumerate((64, 128, 64, 256))}
+    spans = {(0, "value"): (0, 1), (1, "value"): (1, 2), (2, "value"): (2, 3), (3, "value"): (3, 4)}
+    offsets, total = place(sizes, spans)
+    assert total == 256 + 64
+    assert offsets[3, "value"] == offsets[1, "value"] == 0
+    assert offsets[0, "value"] == 128
+    assert offsets[2, "value"] == 256
+
+
+def test_a_chain_of_kernels_keeps_one_value() -> None:
+    def chain(x: Any) -> Any:
+        x = ne.tanh(x)
+        for _ in range(5):
+            x = x / ne.sum(x, axis=0)  # a kernel of its own, since it waits for the sum
+        return x * 1
+
+    x = np.random.default_rng(0).uniform(1, 2, size=(512, 64)).astype(np.float32)
+    program = program_of(ne.compile(chain), x)
+    assert program.size < 1.5 * x.nbytes
+    np.testing.assert_allclose(ne.compile(chain)(x).numpy(), chain(x).numpy(), rtol=1e-5)
+
+
+def deep_step(optimizer: type[optim.Optimizer], depth: int, width: int, batch: int) -> Program:
+    layers = [layer for _ in range(depth) for layer in (nn.Linear(width, width), nn.Tanh())]
+    model = nn.Sequential(*layers)
+    update = optimizer(model.parameters(), learning_rate=0.01)
+
+    @ne.compile
+    def step(x: Any) -> Any:
+        loss = ne.mean(model(x) ** 2)
+        loss.backward()
+        update.step()
+        return loss
+
+    return program_of(step, np.ones((batch, width), np.float32))
+
+
+@pytest.mark.parametrize("optimizer", [optim.SGD, optim.Adam])
+def test_a_gradient_is_used_as_soon_as_it_is_there(optimizer: type[optim.Optimizer]) -> None:
+    width, batch = 64, 4
+    sizes = [deep_step(optimizer, depth, width, batch).size for depth in (6, 12)]
+    # Six more layers need room for their activations, not for their gradients.
+    assert sizes[1] - sizes[0] < 6 * 4 * width * width / 2
