@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +14,6 @@ import pytest
 
 import neurona as ne
 from neurona.compiler.function import Compiled
-from neurona.compiler.pool import POOL
 from neurona.compiler.program import Program
 from neurona.compiler.tasks import Task
 
@@ -128,16 +126,6 @@ def test_loops_after_loops_and_in_branches() -> None:
             function(np.bool_(flag), start), expected(flag, start), strict=True
         ):
             np.testing.assert_allclose(found, wanted, rtol=1e-4)
-
-
-@pytest.fixture
-def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    def use(count: int) -> None:
-        POOL.stop()
-        monkeypatch.setenv("NEURONA_THREADS", str(count))
-
-    yield use
-    POOL.stop()
 
 
 def test_same_bits_with_any_number_of_threads(matrices: Any, threads: Any) -> None:

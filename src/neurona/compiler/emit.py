@@ -23,7 +23,6 @@ from neurona.compiler.loops import (
     Param,
     Statement,
     Store,
-    affine,
     chunk_bounds,
 )
 from neurona.compiler.scalar import INDEX, Expr
@@ -268,8 +267,18 @@ class Emitter(Text):
         """Elements from one lane to the next; None if that is not constant."""
         if self.vector_variable is None or not self.varies(offset):
             return 0
-        form = affine(offset)
-        return None if form is None else form.get(self.vector_variable, 0)
+        if offset.head == "variable":
+            return 1
+        if offset.head != "call" or offset.payload not in ("add", "subtract", "multiply"):
+            return None
+        a, b = offset.args
+        left, right = self.stride(a), self.stride(b)
+        if left is None or right is None:
+            return None
+        if offset.payload != "multiply":
+            return left + right if offset.payload == "add" else left - right
+        factor, step = (a, right) if left == 0 else (b, left)
+        return factor.payload * step if factor.head == "constant" else None
 
     def varies(self, expr: Expr) -> bool:
         """Whether the value differs from lane to lane."""

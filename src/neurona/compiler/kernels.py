@@ -9,12 +9,12 @@ accumulate in memory, one accumulator a chunk; a second kernel combines the chun
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from neurona.compiler.chunks import COMBINE, LoopTask, combine_chunks
 from neurona.compiler.fusion import FINAL, FULL, ROW, Fusion, Group, reduced_axes
-from neurona.compiler.loops import Fold, Kernel, Nest, Param, Statement, Store, check, chunk_bounds
-from neurona.compiler.scalar import INDEX, Builder, Expr, compute_dtype
+from neurona.compiler.loops import Fold, Kernel, Nest, Statement, Store, check, chunk_bounds
+from neurona.compiler.params import Params, Reader
+from neurona.compiler.scalar import INDEX, Expr, compute_dtype
 from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.views import Axes, Layout, aligned, is_generator, layout, row_major
 from neurona.core import dtypes
@@ -32,18 +32,16 @@ CHEAP = 4
 """Operations up to which a value is computed again rather than stored for a later phase."""
 
 
-class KernelBuilder:
+class KernelBuilder(Params):
     """Builds the kernels of one group. `stored` has the ids of the nodes that need memory."""
 
     def __init__(
         self, group: Group, fusion: Fusion, layouts: dict[int, Layout], stored: set[int]
     ) -> None:
+        super().__init__(layouts)
         self.group = group
         self.fusion = fusion
-        self.layouts = layouts
         self.stored = stored
-        self.k = Builder()
-        self.params: dict[tuple[int, str], tuple[str, Storage, str]] = {}
         self.phase: dict[int, int] = {}
         self.memo: dict[tuple[int, int], Expr] = {}
         self.costs = self.count_costs()
@@ -177,15 +175,6 @@ class KernelBuilder:
             if stride:
                 total = total + self.index[d] * stride
         return total
-
-    def param(self, storage: Storage, role: str) -> str:
-        """The name of the buffer in this kernel; a buffer read and written becomes `update`."""
-        name, _, before = self.params.get(storage.key, (f"b{len(self.params)}", storage, role))
-        self.params[storage.key] = (name, storage, role if role == before else "update")
-        return name
-
-    def read(self, storage: Storage, offset: Expr) -> Expr:
-        return self.k.load(self.param(storage, "read"), offset, storage.dtype)
 
     def input(self, node: Node, i: int, phase: int) -> Expr:
         x = node.inputs[i]
@@ -339,18 +328,16 @@ class KernelBuilder:
         return tasks
 
     def task(self, before: list[Statement], body: list[Statement]) -> LoopTask:
-        params = tuple(Param(n, s.dtype, s.size, role) for n, s, role in self.params.values())
         kernel = Kernel(
             "kernel",
-            params,
+            self.declared(),
             self.chunks,
             tuple(self.row_loops),
             tuple(body),
             tuple(before),
             flops=math.prod(self.group.extents) * len(self.group.nodes),
         )
-        buffers = tuple(storage for _, storage, _ in self.params.values())
-        return LoopTask(check(kernel), buffers, tuple(self.group.nodes))
+        return LoopTask(check(kernel), self.buffers(), tuple(self.group.nodes))
 
     def phase_statements(self, phase: int, accumulators: dict[int, Storage]) -> list[Statement]:
         stores: list[Store] = []
@@ -444,28 +431,6 @@ class KernelBuilder:
             folds.append(self.fold(node, lower, phase))
             row = self.k.variable(self.fold_name(node), node.dtype)
             later.append(Store(name, offset, self.k.call(combine, old, row)))
-
-
-class Reader:
-    """An input of an `Indexed` op: `reader[index]` is one of its elements."""
-
-    def __init__(self, builder: KernelBuilder, node: Node) -> None:
-        self.builder = builder
-        self.node = node
-        self.shape = node.shape
-        self.dtype = node.dtype
-
-    def __getitem__(self, index: Any) -> Expr:
-        k = self.builder.k
-        place = layout(self.node, self.builder.layouts)
-        if place is None:
-            raise TypeError(f"{self.node!r} has no strides")
-        if place.base.op is LITERAL:
-            return k.constant(place.base.array.item(), self.dtype)
-        offset = k.constant(place.offset, INDEX)
-        for i, stride in zip(index, place.strides, strict=True):
-            offset = offset + k.cast(k.lift(i, INDEX), INDEX) * stride
-        return self.builder.read(storage_of(place.base), offset)
 
 
 def _by_dimension(axes: Axes, strides: tuple[int, ...]) -> dict[int, int]:

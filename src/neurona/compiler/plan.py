@@ -163,18 +163,26 @@ class Needs:
 def _split(
     order: Sequence[Task], known: set[Key], elsewhere: set[Key]
 ) -> tuple[list[Task], list[Task]]:
-    """The tasks that need nothing but what is `known`, and the others."""
-    prologue: list[Task] = []
-    rest: list[Task] = []
-    for task in order:
-        pairs = [(s.key, role) for s, role in zip(task.buffers, task.roles, strict=True)]
-        made = {key for key, role in pairs if role != "read"}
-        if task.native and not made & elsewhere and {k for k, _ in pairs} - made <= known:
-            prologue.append(task)
-            known |= made
-        else:
-            rest.append(task)
-    return prologue, rest
+    """The tasks that need nothing but what is `known`, and the others, which leave that alone."""
+    elsewhere = set(elsewhere)
+    while True:
+        prologue: list[Task] = []
+        rest: list[Task] = []
+        there = set(known)
+        for task in order:
+            pairs = [(s.key, role) for s, role in zip(task.buffers, task.roles, strict=True)]
+            made = {key for key, role in pairs if role != "read"}
+            if task.native and not made & elsewhere and {k for k, _ in pairs} - made <= there:
+                prologue.append(task)
+                there |= made
+            else:
+                rest.append(task)
+        # What a later task goes on writing is begun anew in every run.
+        again = {key for task in prologue for key in task.writes()}
+        again &= {key for task in rest for key in task.writes()}
+        if not again:
+            return prologue, rest
+        elsewhere |= again
 
 
 def _mark_shared(task: Task, same: Mapping[Key, Key]) -> Task:

@@ -160,22 +160,34 @@ def supported(node: Node) -> bool:
 
 
 def index_checks(outputs: Sequence[Node]) -> list[tuple[Node, NeuronaError]]:
-    """For every gather, a boolean that says whether all its indices are in range."""
+    """For every gather and scatter, a boolean that says whether all its indices are in range."""
     checks: list[tuple[Node, NeuronaError]] = []
+    seen: set[tuple[int, int]] = set()
     for node in topological(outputs):
-        if node.op.name == "take":
-            pairs = list(zip(node.inputs[1:], node.attrs["axes"], strict=True))
-        elif node.op.name == "take_along_axis":
-            pairs = [(node.inputs[1], node.attrs["axis"])]
-        else:
-            continue
-        for indices, axis in pairs:
+        for indices, axis in _indexed_axes(node):
             extent = node.inputs[0].shape[axis]
+            if (id(indices), extent) in seen:
+                continue
+            seen.add((id(indices), extent))
             where = f" at {node.source[0]}:{node.source[1]}" if node.source else ""
             message = f"{node.op.name}{where}: an index is out of range for axis {axis} of shape "
             error = IndexOutOfRangeError(f"{message}{node.inputs[0].shape}")
             checks.append((_in_range(indices, extent), error))
     return checks
+
+
+def _indexed_axes(node: Node) -> list[tuple[Node, int]]:
+    """The indices of a gather or scatter, and the axis of its first input each counts along."""
+    match node.op.name:
+        case "take":
+            return list(zip(node.inputs[1:], node.attrs["axes"], strict=True))
+        case "scatter_add" | "scatter_set":
+            return list(zip(node.inputs[2:], node.attrs["axes"], strict=True))
+        case "take_along_axis":
+            return [(node.inputs[1], node.attrs["axis"])]
+        case "add_along_axis":
+            return [(node.inputs[2], node.attrs["axis"])]
+    return []
 
 
 def _in_range(indices: Node, extent: int) -> Node:

@@ -17,10 +17,11 @@ from neurona.compiler.kernels import KernelBuilder
 from neurona.compiler.loops import Kernel
 from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for
 from neurona.compiler.pack import PackEmitter, Packing
+from neurona.compiler.scatter import scatter_tasks
 from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.views import Layout, aligned, is_generator, is_view, layout
 from neurona.core.apply import TAKE_RESULT
-from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction
+from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction, Scatter
 from neurona.core.node import Node
 from neurona.core.op import LITERAL
 
@@ -101,6 +102,8 @@ def build_tasks(
                 tasks.append(_loop_task(made))
         elif isinstance(node.op.lower, Contraction):
             tasks += _matmul_tasks(node, layouts)
+        elif isinstance(node.op.lower, Scatter):
+            tasks += [_loop_task(made) for made in scatter_tasks(node, layouts)]
         elif id(node) in bodies:
             tasks.append(_control_task(node, order, bodies[id(node)]))
         elif node.op is TAKE_RESULT and id(node.inputs[0]) in bodies:
@@ -135,10 +138,11 @@ def _stored(order: list[Node], outputs: list[Node], fusion: Fusion) -> set[int]:
             continue
         group = fusion.group_of.get(id(node))
         fused = isinstance(node.op.lower, Elementwise | Reduction)
-        for x in node.inputs:
+        for i, x in enumerate(node.inputs):
             base, axes = aligned(x)
             home = fusion.group_of.get(id(base))
-            made_on_the_spot = fused and axes is not None and is_generator(base)
+            in_loops = fused or (isinstance(node.op.lower, Scatter) and i == 0)
+            made_on_the_spot = in_loops and axes is not None and is_generator(base)
             outside = home is not group or isinstance(node.op.lower, Indexed)
             if home is not None and outside and not made_on_the_spot:
                 stored.add(id(base))

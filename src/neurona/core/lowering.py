@@ -57,8 +57,20 @@ class Reduction:
 
 
 @dataclass(frozen=True, eq=False)
+class Scatter:
+    """`inputs[0]`, with the elements of `inputs[1]` put or added where they belong, in order.
+
+    `target(k, index, base, *indices, **attrs)` is the place in the base for the update at `index`;
+    `combine` (element there so far, update) is "add", or None where the update stays.
+    """
+
+    target: Callable[..., Index]
+    combine: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Contraction:
     """Batched matrix product of (..., m, k) and (..., k, n)."""
 
 
-Lowering = Elementwise | Indexed | View | Reshape | Reduction | Contraction
+Lowering = Elementwise | Indexed | View | Reshape | Reduction | Scatter | Contraction

@@ -14,7 +14,7 @@ import numpy as np
 from neurona.core import dtypes
 from neurona.core.apply import apply
 from neurona.core.errors import DTypeError, IndexOutOfRangeError, ShapeError
-from neurona.core.lowering import Indexed
+from neurona.core.lowering import Indexed, Scatter
 from neurona.core.node import Node
 from neurona.core.op import Array, Op, Shape, Spec, register
 from neurona.core.slots import provide
@@ -114,10 +114,17 @@ def _take_at(
 ) -> Any:
     if 0 in x.shape:
         return k.constant(0, x.dtype)
+    return x[_taken_place(k, index, x, *indices, axes=axes, position=position)]
+
+
+def _taken_place(
+    k: Any, index: tuple[Any, ...], x: Any, *indices: Any, axes: Axes, position: int
+) -> tuple[Any, ...]:
+    """Which element of x shows at `index` of what is taken."""
     end = position + len(indices[0].shape)
     at, rest = index[position:end], iter((*index[:position], *index[end:]))
     named = {axis: _place(k, i, at, x.shape[axis]) for i, axis in zip(indices, axes, strict=True)}
-    return x[tuple(named[a] if a in named else next(rest) for a in range(len(x.shape)))]
+    return tuple(named[a] if a in named else next(rest) for a in range(len(x.shape)))
 
 
 TAKE: Op = register(Op("take", _infer_take, _take, _take_vjp, Indexed(_take_at)))
@@ -205,7 +212,15 @@ def _scatter_add_vjp(
     return (g, got, *[None] * len(indices))
 
 
-SCATTER_ADD: Op = register(Op("scatter_add", _infer_scatter, _scatter_add, _scatter_add_vjp))
+SCATTER_ADD: Op = register(
+    Op(
+        "scatter_add",
+        _infer_scatter,
+        _scatter_add,
+        _scatter_add_vjp,
+        Scatter(_taken_place, "add"),
+    )
+)
 """The transpose of `take`: base, with each update added at the place `take` would read."""
 
 
@@ -247,7 +262,9 @@ def _winners(
     return reshape(equal(last, order), (*shape, *[1] * after))
 
 
-SCATTER_SET: Op = register(Op("scatter_set", _infer_scatter, _scatter_set, _scatter_set_vjp))
+SCATTER_SET: Op = register(
+    Op("scatter_set", _infer_scatter, _scatter_set, _scatter_set_vjp, Scatter(_taken_place))
+)
 """Base, with each update put at the place `take` would read; of several the last one stays."""
 
 
@@ -316,8 +333,14 @@ def _along_vjp(
 def _along_at(k: Any, index: tuple[Any, ...], x: Any, indices: Any, *, axis: int) -> Any:
     if 0 in x.shape:
         return k.constant(0, x.dtype)
-    place = _place(k, indices, index, x.shape[axis])
-    return x[(*index[:axis], place, *index[axis + 1 :])]
+    return x[_along_place(k, index, x, indices, axis=axis)]
+
+
+def _along_place(
+    k: Any, index: tuple[Any, ...], x: Any, indices: Any, *, axis: int
+) -> tuple[Any, ...]:
+    """Which element of x shows at `index` of what is taken along `axis`."""
+    return (*index[:axis], _place(k, indices, index, x.shape[axis]), *index[axis + 1 :])
 
 
 TAKE_ALONG_AXIS: Op = register(
@@ -363,6 +386,7 @@ ADD_ALONG_AXIS: Op = register(
             apply(TAKE_ALONG_AXIS, g, indices, axis=axis) if updates.requires_grad else None,
             None,
         ),
+        Scatter(_along_place, "add"),
     )
 )
 """The transpose of `take_along_axis`: base, with each update added at the place it reads."""
