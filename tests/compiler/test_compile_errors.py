@@ -180,10 +180,79 @@ def test_an_index_out_of_range(name: str, index: int) -> None:
     np.testing.assert_array_equal(step(x, np.array([1])).numpy(), good)
 
 
-def test_an_index_out_of_range_names_op_and_line() -> None:
-    function = ne.compile(lambda x, i: ne.take(x, i))
-    with pytest.raises(IndexOutOfRangeError, match=rf"take at {__file__}:\d+: .* axis 0 .* \(3,\)"):
-        function(ONES, np.array([3]))
+X = np.arange(20, dtype=np.float32).reshape(5, 4)
+ROWS = r"of shape \(5, 4\) \(-5…4\)"
+NAMED: dict[str, tuple[Any, Any, str]] = {
+    "take": (
+        lambda x, i: ne.take(x, i, axis=0), [[1, 2], [0, 7]],
+        rf"index 7 at position \(1, 1\) is out of range for axis 0 {ROWS}",
+    ),
+    "take of negative ones": (
+        lambda x, i: ne.take(x, i, axis=0), [-5, -6],
+        rf"index -6 at position \(1,\) is out of range for axis 0 {ROWS}",
+    ),
+    "take of a computed one": (
+        lambda x, i: ne.exp(x)[i * 2], 3, f"index 6 is out of range for axis 0 {ROWS}",
+    ),
+    "take_along_axis": (
+        lambda x, i: ne.take_along_axis(x, i, axis=1), [[3], [2], [1], [0], [4]],
+        r"index 4 at position \(4, 0\) is out of range for axis 1 of shape \(5, 4\) \(-4…3\)",
+    ),
+    "scatter_add": (
+        lambda x, i: ne.scatter_add(x, i, ne.ones(4)), [0, 5],
+        rf"index 5 at position \(1,\) is out of range for axis 0 {ROWS}",
+    ),
+    "scatter_set": (
+        lambda x, i: ne.scatter_set(x, i, ne.ones(4)), [0, 5],
+        rf"index 5 at position \(1,\) is out of range for axis 0 {ROWS}",
+    ),
+    "dynamic_slice": (
+        lambda x, i: ne.dynamic_slice(x, (i, 0), (2, 2)), 4, "2 elements from 4 leave axis 0",
+    ),
+    "take in a branch": (
+        lambda x, i: ne.cond(i[0] > 0, lambda: x[i], lambda: x[i + 1]), [1, 9],
+        rf"index 9 at position \(1,\) is out of range for axis 0 {ROWS}",
+    ),
+    "take in a loop": (
+        lambda x, i: ne.fori_loop(0, 9, lambda j, total: total + ne.sum(x[i + j]), 0.0), [2],
+        rf"index 5 at position \(0,\) is out of range for axis 0 {ROWS}",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_an_index_out_of_range_is_named_with_op_line_and_position(case: str) -> None:
+    function, index, message = NAMED[case]
+    op = case.partition(" ")[0]
+    w = ne.Variable(np.zeros((), np.float32))
+
+    @ne.compile
+    def step(x: Any, i: Any) -> None:
+        w.assign(w + 1)
+        w.assign(w + ne.sum(function(x, i)))
+
+    with pytest.raises(IndexOutOfRangeError, match=rf"^{op} at {__file__}:\d+: {message}"):
+        step(X, np.array(index))
+    assert w.item() == 0
+    with pytest.raises(IndexOutOfRangeError, match=f"^{op}: {message}"):
+        function(ne.asarray(X), ne.asarray(index))
+
+
+def test_an_index_that_a_users_function_gives_is_not_named() -> None:
+    """The function is not called again to find out."""
+    calls = []
+
+    def double(i: Any) -> Any:
+        calls.append(i)
+        return i * 2
+
+    @ne.compile
+    def step(x: Any, i: Any) -> Any:
+        return ne.take(x, ne.numpy_function(double, i, result=((1,), "int64")), axis=0)
+
+    with pytest.raises(IndexOutOfRangeError, match=r"take at .*: an index is out of range"):
+        step(X, np.array([3]))
+    assert len(calls) == 1
 
 
 def test_an_exception_between_native_segments() -> None:

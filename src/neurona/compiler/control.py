@@ -17,7 +17,7 @@ import numpy as np
 
 from neurona.autodiff.branches import SWITCH
 from neurona.autodiff.loops import LOOP
-from neurona.compiler.prepare import index_checks
+from neurona.compiler.indices import index_checks
 from neurona.compiler.runner import CHOOSE, REPEAT, SIGNALS
 from neurona.compiler.storage import Storage, storage_of
 from neurona.core import dtypes

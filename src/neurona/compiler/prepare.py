@@ -1,8 +1,7 @@
 """Rewrites that bring a graph to the forms the later stages know.
 
 Half-precision and integer products become loops or float32 products, those with vectors become
-loops, arg-reductions become two plain ones, values that must be contiguous get a copy, and indices
-that depend on data get a check.
+loops, arg-reductions become two plain ones, and values that must be contiguous get a copy.
 """
 
 from __future__ import annotations
@@ -17,11 +16,10 @@ from neurona.compiler import functions
 from neurona.compiler.views import is_view, layout
 from neurona.core import dtypes
 from neurona.core.buffer import Buffer
-from neurona.core.errors import IndexOutOfRangeError, NeuronaError
 from neurona.core.lowering import Elementwise, Indexed, Reshape
 from neurona.core.node import Node
 from neurona.core.op import LITERAL, Op, Spec, registry
-from neurona.graph.order import rewrite, topological, with_inputs
+from neurona.graph.order import rewrite, with_inputs
 from neurona.graph.passes import make
 
 COPY = Op(
@@ -157,47 +155,3 @@ def supported(node: Node) -> bool:
     ):
         return node.op.name != "nextafter"
     return node.op.name not in functions.LIBRARY or dtypes.is_float(node.inputs[0].dtype)
-
-
-def index_checks(outputs: Sequence[Node]) -> list[tuple[Node, NeuronaError]]:
-    """For every gather and scatter, a boolean that says whether all its indices are in range."""
-    checks: list[tuple[Node, NeuronaError]] = []
-    seen: set[tuple[int, int]] = set()
-    for node in topological(outputs):
-        for indices, axis in _indexed_axes(node):
-            extent = node.inputs[0].shape[axis]
-            if (id(indices), extent) in seen:
-                continue
-            seen.add((id(indices), extent))
-            where = f" at {node.source[0]}:{node.source[1]}" if node.source else ""
-            message = f"{node.op.name}{where}: an index is out of range for axis {axis} of shape "
-            error = IndexOutOfRangeError(f"{message}{node.inputs[0].shape}")
-            checks.append((_in_range(indices, extent), error))
-    return checks
-
-
-def _indexed_axes(node: Node) -> list[tuple[Node, int]]:
-    """The indices of a gather or scatter, and the axis of its first input each counts along."""
-    match node.op.name:
-        case "take":
-            return list(zip(node.inputs[1:], node.attrs["axes"], strict=True))
-        case "scatter_add" | "scatter_set":
-            return list(zip(node.inputs[2:], node.attrs["axes"], strict=True))
-        case "take_along_axis":
-            return [(node.inputs[1], node.attrs["axis"])]
-        case "add_along_axis":
-            return [(node.inputs[2], node.attrs["axis"])]
-    return []
-
-
-def _in_range(indices: Node, extent: int) -> Node:
-    limits = np.iinfo(indices.dtype)
-    ok = None
-    if limits.max >= extent:
-        ok = make(op("less"), indices, number(extent, indices.dtype))
-    if limits.min < -extent:
-        above = make(op("greater_equal"), indices, number(-extent, indices.dtype))
-        ok = above if ok is None else make(op("bitwise_and"), ok, above)
-    if ok is None:
-        ok = make(op("equal"), indices, indices)
-    return make(op("all"), ok, axis=tuple(range(len(ok.shape))), keepdims=False)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from neurona.compiler import control, native, prepare
+from neurona.compiler import control, indices, native, prepare
 from neurona.compiler.control import Slot
 from neurona.compiler.plan import Plan, make_plan, value_key
 from neurona.compiler.pool import POOL
@@ -78,6 +78,7 @@ class Program:
         self.inputs = list(inputs)
         olds = [old for old, _ in writes]
         outputs = [*results, *[new for _, new in writes], *[ok for ok, _ in checks]]
+        self.recorded = outputs
         for simplify in (*SIMPLIFY, prepare.to_known_forms):
             outputs = simplify(outputs)
         ranges: control.Checks = []
@@ -234,7 +235,9 @@ class Program:
                 else:
                     failed = POOL.run(segment, memory.address, parallel=self.parallel)
                     if failed:
-                        raise type(self.errors[failed - 1])(*self.errors[failed - 1].args)
+                        values = [*arrays, *[buffer.array for buffer in buffers]]
+                        error = self.errors[failed - 1]
+                        raise indices.named(error, self.inputs, self.recorded, values)
         finally:
             memory.objects.clear()
             self._free.append(memory)

@@ -50,9 +50,10 @@ def within(who: str, indices: Array, axis: int, shape: Shape) -> Array:
     if least < -extent or most >= extent:
         wrong = (indices < -extent) | (indices >= extent)
         place = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), indices.shape))
+        at = f" at position {place}" if place else ""
         raise IndexOutOfRangeError(
-            f"{who}: index {indices[place]} at position {place} is out of range for axis {axis} "
-            f"of shape {shape} ({-extent}…{extent - 1})"
+            f"{who}: index {indices[place]}{at} is out of range for axis {axis} of shape {shape} "
+            f"({-extent}…{extent - 1})"
         )
     wide = indices.astype(np.int64)
     return np.where(wide < 0, wide + extent, wide) if least < 0 else wide
