@@ -87,8 +87,14 @@ def test_a_chain_of_kernels_keeps_one_value() -> None:
     np.testing.assert_allclose(ne.compile(chain)(x).numpy(), chain(x).numpy(), rtol=1e-5)
 
 
-def deep_step(optimizer: type[optim.Optimizer], depth: int, width: int, batch: int) -> Program:
-    layers = [layer for _ in range(depth) for layer in (nn.Linear(width, width), nn.Tanh())]
+def deep_step(
+    optimizer: type[optim.Optimizer],
+    depth: int,
+    width: int,
+    batch: int,
+    activation: type[nn.Module] = nn.Tanh,
+) -> Program:
+    layers = [layer for _ in range(depth) for layer in (nn.Linear(width, width), activation())]
     model = nn.Sequential(*layers)
     update = optimizer(model.parameters(), learning_rate=0.01)
 
@@ -108,3 +114,11 @@ def test_a_gradient_is_used_as_soon_as_it_is_there(optimizer: type[optim.Optimiz
     sizes = [deep_step(optimizer, depth, width, batch).size for depth in (6, 12)]
     # Six more layers need room for their activations, not for their gradients.
     assert sizes[1] - sizes[0] < 6 * 4 * width * width / 2
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Sigmoid, nn.Tanh])
+def test_activations_are_all_that_a_deep_network_keeps(activation: type[nn.Module]) -> None:
+    width, batch = 32, 256
+    value = 4 * batch * width
+    sizes = [deep_step(optim.SGD, depth, width, batch, activation).size for depth in (6, 12)]
+    assert sizes[1] - sizes[0] == 6 * value

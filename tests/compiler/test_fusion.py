@@ -153,3 +153,25 @@ def test_domains_that_do_not_fit_together(name: str) -> None:
     else:
         scale = np.abs(expected).max()
         assert_close(actual, expected.astype(np.float32), 64, scale, name)
+
+
+def test_what_the_backward_pass_needs_is_computed_there() -> None:
+    w = ne.Variable(np.eye(8, dtype=np.float32))
+
+    @ne.compile
+    def step(x: Any) -> Any:
+        ne.sum(ne.tanh(x @ w) @ w).backward()
+        gradient, w.grad = w.grad, None
+        return gradient
+
+    found = loops(program_of(step, np.ones((4, 8), np.float32)))
+    assert [kernel for kernel in found if "tanh" in kernel] == ["tanh"]
+
+
+@pytest.mark.parametrize("special", [np.nan, 0.0, -0.0, np.inf, -np.inf])
+def test_a_rectifier_s_gradient_by_its_result(special: float) -> None:
+    def slope(x: Any) -> Any:
+        return ne.grad(lambda x: ne.sum(nn.functional.relu(x) ** 2))(x)
+
+    x = np.array([-1.0, special, 2.0], np.float32)
+    np.testing.assert_array_equal(ne.compile(slope)(x).numpy(), slope(x).numpy())

@@ -9,7 +9,9 @@ rows (outer loops) and columns (inner loops):
     final   known when all rows are done: a reduction over the rows (or over everything)
 
 Groups grow greedily in topological order: a node joins the groups of its inputs (which then merge)
-if its axes line up with their dimensions and no cycle through other groups would arise.
+if its axes line up with their dimensions and no cycle through other groups would arise. Arithmetic
+on values that are in memory anyway, as operands of products, waits for its reader: what only the
+backward pass needs is computed there, and nothing but the activation is kept for it.
 """
 
 from __future__ import annotations
@@ -59,6 +61,7 @@ class Fusion:
     def __init__(self, order: list[Node]) -> None:
         self.groups: list[Group] = []
         self.group_of: dict[int, Group] = {}
+        self.in_memory = _read_whole(order)
         for node in order:
             lower = node.op.lower
             if isinstance(lower, Elementwise) and supported(node):
@@ -74,15 +77,18 @@ class Fusion:
 
     def place(self, node: Node, *, reduces: bool) -> None:
         sources = [aligned(x) for x in node.inputs]
-        for home in self.homes(sources):
+        homes = self.homes(sources)
+        if not reduces:
+            homes = [home for home in homes if self.feeds(home, sources)]
+        for home in homes:
             if self.join(node, home, sources, reduces=reduces):
                 break
         else:
             home = self.start(node)
-        if reduces or len(self.homes(sources)) < 2:
+        if reduces:
             return
         # Other producers with the same domain come along, so that the node finds them in registers.
-        for other in self.homes(sources):
+        for other in homes:
             home = self.group_of[id(node)]
             if other is not home and other in self.groups:
                 self.merge(home, other, node)
@@ -95,6 +101,13 @@ class Fusion:
             if group is not None and group.loops and axes is not None and group not in found:
                 found.append(group)
         return sorted(found, key=self.groups.index, reverse=True)
+
+    def feeds(self, group: Group, sources: list[tuple[Node, Axes | None]]) -> bool:
+        """Whether the group makes a source that nothing else wants in memory."""
+        return any(
+            self.group_of.get(id(base)) is group and id(base) not in self.in_memory
+            for base, _ in sources
+        )
 
     def start(self, node: Node) -> Group:
         group = Group()
@@ -299,6 +312,16 @@ class Fusion:
                 same[d] = left.pop(0)
         fits = all(home.extents[b] == other.extents[a] for a, b in same.items())
         return same if fits and len(set(same.values())) == len(same) else None
+
+
+def _read_whole(order: list[Node]) -> set[int]:
+    """Ids of the values that products, calls and control flow read from memory."""
+    return {
+        id(aligned(x)[0])
+        for node in order
+        if not isinstance(node.op.lower, Elementwise | Reduction | Indexed) and not is_view(node)
+        for x in node.inputs
+    }
 
 
 def _without(node: Node, axes: list[int | None]) -> list[int | None]:

@@ -19,7 +19,7 @@ from neurona.core.buffer import Buffer
 from neurona.core.lowering import Elementwise, Indexed, Reshape
 from neurona.core.node import Node
 from neurona.core.op import LITERAL, Op, Spec, registry
-from neurona.graph.order import rewrite, with_inputs
+from neurona.graph.order import rewrite, topological, with_inputs
 from neurona.graph.passes import make
 
 COPY = Op(
@@ -68,6 +68,40 @@ def to_known_forms(outputs: Sequence[Node]) -> list[Node]:
         return with_inputs(node, inputs)
 
     return rewrite(outputs, rule)
+
+
+def masks_of_results(outputs: Sequence[Node]) -> list[Node]:
+    """Rectifiers' gradients ask the result, not the argument, where it is positive.
+
+    So the argument need not be kept. x ≤ 0 just where y ≤ 0, with y = 0 where x ≤ 0, else x.
+    """
+
+    def of_mask(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        """The x of `x <= 0 ? 0 : …`."""
+        if node.op.name != "where" or inputs[0].op.name != "less_equal":
+            return None
+        x, bound = inputs[0].inputs
+        return x if _is_zero(bound) and _is_zero(inputs[1]) else None
+
+    rectified = {
+        id(x)
+        for node in topological(outputs)
+        if (x := of_mask(node, node.inputs)) is not None and node.inputs[2] is x
+    }
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
+        x = of_mask(node, node.inputs)
+        if x is None or id(x) not in rectified or node.inputs[2] is x:
+            return with_inputs(node, inputs)
+        mask, zero, other = inputs
+        y = make(node.op, mask, zero, mask.inputs[0])
+        return make(node.op, make(mask.op, y, mask.inputs[1]), zero, other)
+
+    return rewrite(outputs, rule)
+
+
+def _is_zero(node: Node) -> bool:
+    return node.op is LITERAL and not node.array.any()
 
 
 def _arg_reduction(node: Node, x: Node) -> Node:

@@ -79,7 +79,7 @@ class Program:
         olds = [old for old, _ in writes]
         outputs = [*results, *[new for _, new in writes], *[ok for ok, _ in checks]]
         self.recorded = outputs
-        for simplify in (*SIMPLIFY, prepare.to_known_forms):
+        for simplify in (*SIMPLIFY, prepare.to_known_forms, prepare.masks_of_results):
             outputs = simplify(outputs)
         ranges: control.Checks = []
         if not inner:
