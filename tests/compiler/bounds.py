@@ -462,12 +462,11 @@ def cast(node: Node, x: Range) -> Range:
         low, high = (end.astype(narrow).astype(np.float64) for end in (x.low, x.high))
         return Range(target, low, high, no, no)
     if x.float:
-        info = np.iinfo(target)
-        low, high = np.trunc(x.low), np.trunc(x.high)
-        # 2⁶³ is a float64, 2⁶³ − 1 is not.
-        outside = x.may | (low < float(info.min)) | (high >= float(info.max))
-        low, high = (np.where(outside, 0.0, end).astype(target) for end in (low, high))
-        return choose(outside, anything(target, node.shape), Range(target, low, high, no, no))
+        # What does not fit ends at the ends, NaN at 0.
+        low, high = (dtypes.convert(end, target) for end in (x.low, x.high))
+        low = np.where(x.sure, 0, np.where(x.may, np.minimum(low, 0), low)).astype(target)
+        high = np.where(x.sure, 0, np.where(x.may, np.maximum(high, 0), high)).astype(target)
+        return Range(target, low, high, no, no)
     low, high = x.low.astype(target), x.high.astype(target)
     ordered = x.known | (
         (low.astype(object) == x.low.astype(object))

@@ -113,7 +113,7 @@ def _evaluate(
     for node in topological(ends):
         if id(node) in values:
             continue
-        given = [values.get(id(x)) for x in node.inputs]
+        given: list[Any] = [values.get(id(x)) for x in node.inputs]
         if node.value is not None:
             value: Any = node.array
         elif any(array is None for array in given):

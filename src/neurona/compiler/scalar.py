@@ -12,7 +12,6 @@ Half-precision floats are a storage format here: they are loaded as float32 and 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -200,7 +199,7 @@ class Builder:
 
     def constant(self, value: Any, dtype: DType) -> Expr:
         kind = compute_dtype(dtype)
-        number: Any = np.asarray(value).astype(dtype).astype(kind).item()
+        number: Any = dtypes.convert(np.asarray(value), dtype).astype(kind).item()
         return self._make("constant", number, (), kind)
 
     def variable(self, name: str, dtype: DType = INDEX) -> Expr:
@@ -222,9 +221,7 @@ class Builder:
             )
         if x.dtype == dtype:
             return x
-        if x.head == "constant" and not (
-            isinstance(x.payload, float) and not math.isfinite(x.payload)
-        ):
+        if x.head == "constant":
             return self.constant(x.payload, dtype)
         return self._make("call", "cast", (x,), dtype)
 

@@ -118,6 +118,28 @@ def promote(dtypes: Iterable[DType]) -> DType:
     return functools.reduce(promote_pair, dtypes)
 
 
+def convert(array: np.ndarray[Any, DType], dtype: DType) -> np.ndarray[Any, DType]:
+    """The values in another dtype, in memory of their own.
+
+    Floats become integers by dropping the fraction; what does not fit, infinities too, becomes the
+    least or greatest number of the dtype, NaN 0. Integers keep their last bits.
+
+    >>> convert(np.array([2.9, -1e9, np.inf, np.nan]), uint8)
+    array([  2,   0, 255,   0], dtype=uint8)
+    """
+    if not (is_float(array.dtype) and is_integer(dtype)):
+        return array.astype(dtype)
+    info = np.iinfo(dtype)
+    wide = array.astype(float32) if array.dtype.itemsize == 2 else array
+    with np.errstate(invalid="ignore"):
+        found = wide.astype(dtype)
+    # The greatest number of 64 bits is no float, the one after it is.
+    found[wide >= 2.0 ** int(info.max).bit_length()] = info.max
+    found[wide <= float(info.min)] = info.min
+    found[np.isnan(wide)] = 0
+    return found
+
+
 def number_dtype(value: bool | int | float) -> DType:
     """The dtype of a Python number that meets nothing."""
     found = _PYTHON.get(type(value))

@@ -8,7 +8,15 @@ from typing import Any, NoReturn, SupportsIndex
 
 import numpy as np
 
-from neurona.core.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, as_dtype, is_float, is_integer
+from neurona.core.dtypes import (
+    DEFAULT_FLOAT,
+    DEFAULT_INT,
+    DType,
+    as_dtype,
+    convert,
+    is_float,
+    is_integer,
+)
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError, TraceError
 from neurona.core.node import Node, constant
 from neurona.core.op import LITERAL, Array, Shape
@@ -291,7 +299,8 @@ def to_array(value: Any, dtype: Any = None) -> Array:
             raise DTypeError(f"{type(value).__name__} is no array of numbers: {error}") from error
     if array.dtype == object:
         raise DTypeError(f"{type(value).__name__} is no array of numbers")
-    return array.astype(target or as_dtype(array.dtype), copy=False)
+    wanted = target or as_dtype(array.dtype)
+    return array if array.dtype == wanted else convert(array, wanted)
 
 
 def _from_python(value: Any, target: DType | None) -> Array:
@@ -314,4 +323,4 @@ def _from_python(value: Any, target: DType | None) -> Array:
         for extreme in (array.min(), array.max()):
             if np.isfinite(extreme) and not info.min <= int(extreme) <= info.max:
                 raise OverflowError(f"{extreme} does not fit {target} ({info.min}…{info.max})")
-    return array.astype(target, copy=False)
+    return array if array.dtype == target else convert(array, target)

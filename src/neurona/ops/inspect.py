@@ -41,8 +41,9 @@ _KINDS: dict[str, tuple[DType, ...]] = {
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
     """`x` in another dtype; the gradient passes between floats.
 
-    Floats become integers by dropping the fraction; what then does not fit is undefined. Anything
-    but 0 becomes True. copy: False may hand on the same memory, which cannot be told from a copy.
+    Floats become integers by dropping the fraction; what does not fit becomes the least or greatest
+    number of the dtype, NaN 0. Integers keep their last bits. Anything but 0 becomes True.
+    copy: False may hand on the same memory, which cannot be told from a copy.
     """
     check_device("astype", device)
     tensor, wanted = operand(x), as_dtype(dtype)

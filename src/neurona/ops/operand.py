@@ -120,12 +120,12 @@ CAST = register(
     Op(
         "cast",
         infer=_infer_cast,
-        evaluate=lambda x, *, dtype: x.astype(dtypes.as_dtype(dtype)),
+        evaluate=lambda x, *, dtype: dtypes.convert(x, dtypes.as_dtype(dtype)),
         vjp=lambda g, out, x, *, dtype: (cast(g, x.dtype) if dtypes.is_float(x.dtype) else None,),
         lower=Elementwise(lambda k, x, *, dtype: k.cast(x, dtypes.as_dtype(dtype))),
     )
 )
-"""Another dtype. Floats go to integers toward zero; out of range the result is undefined."""
+"""Another dtype, by the rules of `dtypes.convert`."""
 
 
 def cast(x: Tensor, dtype: DType) -> Tensor:

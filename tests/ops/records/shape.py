@@ -224,6 +224,24 @@ CAST = OpRecord(
             Special(([1.9, -1.9, 0.9, -0.9],), [1, -1, 0, 0], attrs={"dtype": t.name})
             for t in SIGNED
         ),
+        # What does not fit ends at the ends, NaN at 0.
+        *(
+            Special(
+                ([inf, -inf, nan, 3e38, -3e38, 2.0**63, -(2.0**63)],),
+                [top, bottom, 0, top, bottom, min(top, 2**63), max(bottom, -(2**63))],
+                (dtypes.bfloat16, dtypes.float32, dtypes.float64),
+                {"dtype": t.name},
+            )
+            for t in (*SIGNED, *UNSIGNED)
+            for bottom, top in [(np.iinfo(t).min, np.iinfo(t).max)]
+        ),
+        *(
+            Special(([255.9, 256.0, -0.9, -1.0, inf, nan],), expected, FLOATS, {"dtype": name})
+            for name, expected in (
+                ("uint8", [255, 255, 0, 0, 255, 0]),
+                ("int8", [127, 127, 0, -1, 127, 0]),
+            )
+        ),
         # To nearest, ties to even; the largest and beyond.
         Special(
             ([2049.0, 2051.0, 65504.0, 65519.0, 65520.0],),
