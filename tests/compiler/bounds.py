@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from neurona.core import dtypes
+from neurona.core.apply import TAKE_RESULT
 from neurona.core.dtypes import DType
 from neurona.core.node import Node
 from neurona.core.op import LEAF, LITERAL
@@ -31,7 +32,7 @@ from tests.compiler.ranges import (
 )
 from tests.ops.closeness import rounded
 
-Rule = Callable[..., Range]
+Rule = Callable[..., Any]
 RULES: dict[str, Rule] = {}
 
 
@@ -52,28 +53,34 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
     return enter
 
 
-def ranges_of(outputs: Iterable[Node], given: Mapping[Node, Array]) -> list[Range]:
+def ranges_of(outputs: Iterable[Node], given: Mapping[Node, Array | Range]) -> list[Range]:
     """The ranges of the outputs of a recorded graph whose leaves have the values `given`."""
     outputs = list(outputs)
-    found: dict[int, Range] = {}
+    found: dict[int, Any] = {}
     with np.errstate(all="ignore"):
         for node in topological(outputs):
             if node.op is LITERAL or node.value is not None:
                 found[id(node)] = point(node.array)
             elif not node.inputs and node in given:
-                found[id(node)] = point(given[node])
+                value = given[node]
+                found[id(node)] = value if isinstance(value, Range) else point(value)
             elif node.op is LEAF:
                 found[id(node)] = found[id(node.inputs[0])]
+            elif node.op is TAKE_RESULT:
+                found[id(node)] = found[id(node.inputs[0])][node.attrs["index"]]
             else:
                 inputs = [found[id(x)] for x in node.inputs]
                 found[id(node)] = apply_rule(node, inputs)
     return [found[id(node)] for node in outputs]
 
 
-def apply_rule(node: Node, inputs: list[Range]) -> Range:
+def apply_rule(node: Node, inputs: list[Range]) -> Any:
+    """The range of the result, or a list of those of several."""
     result = RULES.get(node.op.name, exactly)(node, *inputs)
-    assert result.dtype == node.dtype, node
-    assert {part.shape for part in result.parts()} == {node.shape}, node
+    several = [(node, result)] if node.specs is None else zip(node.specs, result, strict=True)
+    for spec, one in several:
+        assert one.dtype == spec.dtype, node
+        assert {part.shape for part in one.parts()} == {spec.shape}, node
     return result
 
 

@@ -21,6 +21,7 @@ from neurona.core.dtypes import DType
 from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
 from neurona.ops.operand import renew
+from tests.compiler import chains  # noqa: F401  (its makers register themselves)
 from tests.compiler.drawing import MAKERS
 from tests.compiler.vocabulary import do
 from tests.ops.record import tensor
@@ -186,7 +187,7 @@ def graphs(
         specs[1] = specs[0]  # a pair that can be swapped
     values = [data(rng, s, d, kind) for s, d in specs]
     graph = Graph(inputs, values, [], [])
-    Builder(draw, graph, known, rng).fill(differentiate=differentiate, state=state)
+    Builder(draw, graph, known, rng, differentiate).fill(state=state)
     return graph
 
 
@@ -194,9 +195,15 @@ class Builder:
     """Draws steps into a graph, doing each one as it goes."""
 
     def __init__(
-        self, draw: Draw, graph: Graph, known: list[tuple[int, ...]], rng: np.random.Generator
+        self,
+        draw: Draw,
+        graph: Graph,
+        known: list[tuple[int, ...]],
+        rng: np.random.Generator,
+        differentiate: bool,
     ) -> None:
         self.draw = draw
+        self.differentiate = differentiate
         self.graph = graph
         self.known = known
         self.rng = rng
@@ -230,7 +237,7 @@ class Builder:
         self.graph.steps.append(step)
         return len(self.pool) - 1
 
-    def fill(self, *, differentiate: bool, state: bool) -> None:
+    def fill(self, *, state: bool) -> None:
         for i in range(len(self.variables)):
             self.add("read", variable=i, late=state and self.flag())
         names = list(MAKERS)
@@ -240,7 +247,7 @@ class Builder:
                 self.assign()
         if state:
             self.assign()
-        self.finish(differentiate)
+        self.finish()
 
     def assign(self) -> None:
         """Give a Variable a value: another's, a view, an input, or something computed."""
@@ -258,13 +265,23 @@ class Builder:
         if self.flag():
             self.add("read", variable=which, late=self.flag())
 
-    def finish(self, differentiate: bool) -> None:
+    def give_more(self) -> None:
+        """Outputs once more, inputs as they came, and views of both."""
+        outputs = self.graph.outputs
+        outputs += [self.choose(*outputs), self.integer(0, len(self.graph.inputs) - 1)]
+        which = self.choose(*outputs)
+        outputs.append(self.add("reshape", which, shape=(self.pool[which].size,)))
+        outputs.append(self.add("flip", outputs[-1]))
+
+    def finish(self) -> None:
         graph, last = self.graph, len(self.pool) - 1
-        if not differentiate:
+        if not self.differentiate:
             several = st.lists(st.integers(0, last), max_size=4)
             graph.outputs = [last, *self.draw(several)]
             if self.integer(0, 3) == 0:
                 graph.outputs = list(range(len(graph.inputs), last + 1))
+            if self.integer(0, 3) == 0:
+                self.give_more()
             return
         terms = [i for i, x in enumerate(self.pool) if dtypes.is_float(x.dtype)][-3:]
         total = None

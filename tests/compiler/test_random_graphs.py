@@ -15,7 +15,12 @@ from neurona.core.op import Spec
 from neurona.core.tensor import Tensor
 from neurona.core.trace import recording
 from neurona.core.variable import Variable
-from tests.compiler import bounds, folds, moves  # noqa: F401  (the rules register themselves)
+from tests.compiler import (  # noqa: F401  (the rules register themselves)
+    bounds,
+    branches,
+    folds,
+    moves,
+)
 from tests.compiler.graphs import Array, Graph, graphs
 from tests.compiler.guards import guarded
 from tests.compiler.ranges import Range, violations

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from neurona.autodiff.branches import cond
+from neurona.autodiff.loops import fori_loop
 from neurona.core import dtypes
 from neurona.core.tensor import Tensor
 from neurona.ops import (
@@ -126,6 +128,21 @@ def _repeated(x: Any, *, repeats: int, axis: int) -> Tensor:
     return shape.repeat(x, repeats, axis=axis)
 
 
+def _chosen(c: Any, x: Any, y: Any, *, function: str, other: str) -> Tensor:
+    """One of two functions, of which one closes over y."""
+    return cond(c, lambda v: do(function, [v, y], {}), lambda v: do(other, [v], {}), x)
+
+
+def _looped(x: Any, y: Any, n: Any, *, function: str, fold: str) -> Tensor:
+    """A few rounds, as many as an integer says, of something elementwise and a fold."""
+
+    def step(i: Any, carry: Any) -> Tensor:
+        middle = do(fold, [carry], {"axis": -1, "keepdims": True})
+        return do(function, [carry * 0.5 - middle, y], {}) + cast(i, x.dtype)
+
+    return fori_loop(0, cast(operand(n), dtypes.int64) % 4, step, x)
+
+
 def _sliced(x: Any, *, starts: Any, sizes: Any) -> Tensor:
     places = [operand(np.asarray(s, np.int64)) for s in starts]
     return dynamic.dynamic_slice(x, places, sizes)
@@ -136,4 +153,5 @@ OWN: dict[str, Callable[..., Tensor]] = {
     "joined": _joined, "taken": _taken, "looked_up": _looked_up, "scattered": _scattered,
     "along": _along, "hot": _hot, "top": _top, "normalised": _normalised, "entropy": _entropy,
     "bits": _bits, "dropped": _dropped, "sliced": _sliced, "repeated": _repeated,
+    "chosen": _chosen, "looped": _looped,
 }  # fmt: skip
