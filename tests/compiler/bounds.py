@@ -30,7 +30,7 @@ from tests.compiler.ranges import (
     point,
     settle,
 )
-from tests.ops.closeness import rounded
+from tests.ops.closeness import finfo, rounded
 
 Rule = Callable[..., Any]
 RULES: dict[str, Rule] = {}
@@ -305,7 +305,10 @@ def only_certain(node: Node, a: Range, b: Range) -> Range:
         most = np.maximum(np.abs(a.low), np.abs(a.high))
         low, high = -most, most
     else:
-        wide = settle(node.dtype, a.low, a.high, may, sure, ulps=2.0)
+        # From infinity it leads to the largest number.
+        most = float(finfo(node.dtype).max)
+        ends = np.minimum(a.low, most), np.maximum(a.high, -most)
+        wide = settle(node.dtype, *ends, may, sure, ulps=2.0)
         low, high = wide.low, wide.high
     low, high = np.where(certain, value, low), np.where(certain, value, high)
     return settle(
