@@ -279,7 +279,7 @@ class Builder:
             several = st.lists(st.integers(0, last), max_size=4)
             graph.outputs = [last, *self.draw(several)]
             if self.integer(0, 3) == 0:
-                graph.outputs = list(range(len(graph.inputs), last + 1))
+                graph.outputs = list(range(len(graph.inputs), last + 1)) or [last]
             if self.integer(0, 3) == 0:
                 self.give_more()
             return
