@@ -29,8 +29,8 @@ from neurona.compiler.scalar import INDEX, Expr
 from neurona.compiler.text import CONTRACT, Text, Value, llvm_type, memory_type
 from neurona.core.dtypes import DType
 
-UNROLL = 4
-"""Vectors of a long fold that are combined side by side; a power of 2."""
+LIGHT, HEAVY = 12, 30
+"""Instructions up to which a step of a loop works on four vectors, and on two."""
 
 
 class Emitter(Text):
@@ -121,61 +121,81 @@ class Emitter(Text):
 
     def nest(self, nest: Nest) -> None:
         extent = nest.loops[-1][1] if nest.loops else 0
-        long = not isinstance(extent, int) or extent >= 2 * UNROLL * self.lanes
-        ways = [
-            {fold.name: self.open_fold(fold) for fold in nest.folds}
-            for _ in range(UNROLL if nest.folds and long else 1)
-        ]
-        self.nest_loops(nest, nest.loops, ways)
+        side = self.side_by_side(nest)
+        if isinstance(extent, int) and extent < 2 * side * self.lanes:
+            side = 1
+        ways = [1, side] if side > 1 else [1]
+        slots = {way: {f.name: self.open_fold(f, way) for f in nest.folds} for way in ways}
+        self.nest_loops(nest, nest.loops, slots)
         for fold in nest.folds:
-            self.close_fold(fold, [slots[fold.name] for slots in ways])
+            self.close_fold(fold, {way: slots[way][fold.name] for way in ways})
+
+    def side_by_side(self, nest: Nest) -> int:
+        """How many vectors a step works on, so that no instruction has to wait for the last one.
+
+        As many as the registers have room for; functions of the C library work on numbers.
+        """
+        work, seen = 0, set()
+        stack = [*[fold.value for fold in nest.folds]]
+        for store in nest.stores:
+            stack += [store.value, store.offset]
+        while stack:
+            expr = stack.pop()
+            if id(expr) in seen:
+                continue
+            seen.add(id(expr))
+            simpler = self.simpler(expr)
+            if simpler is not None:
+                stack.append(simpler)
+                continue
+            if expr.head == "call":
+                if expr.payload in functions.LIBRARY:
+                    return 1
+                work += expr.dtype != INDEX
+            stack.extend(expr.args)
+        return 4 if work <= LIGHT else 2 if work <= HEAVY else 1
+
+    @contextmanager
+    def vectors(self, count: int) -> Iterator[None]:
+        """Inside, a vector is as long as `count` of those outside."""
+        self.lanes *= count
+        yield
+        self.lanes //= count
 
     def nest_loops(
         self,
         nest: Nest,
         loops: tuple[tuple[str, int | Expr], ...],
-        ways: list[dict[str, str]],
+        slots: dict[int, dict[str, str]],
     ) -> None:
-        slots = ways[0]
         if not loops:  # of a scalar
             with self.scope():
-                self.work(nest, slots)
+                self.work(nest, slots[1])
             return
         name, extent = loops[0]
         stop = str(extent) if isinstance(extent, int) else self.scalar(extent).text
         if len(loops) > 1:
             with self.loop("0", stop) as i:
                 self.know(name, i)
-                self.nest_loops(nest, loops[1:], ways)
+                self.nest_loops(nest, loops[1:], slots)
             return
-        if isinstance(extent, int):
-            whole = str(extent // self.lanes * self.lanes)
-            rest = extent % self.lanes
-        else:
-            whole = self.multiple_below(stop, self.lanes)
-            rest = None
         start = "0"
-        if len(ways) > 1:
-            # Several sums side by side, so that an addition need not wait for the last one.
-            start = self.multiple_below(whole, self.lanes * len(ways))
-            with self.loop("0", start, self.lanes * len(ways)) as i:
-                for way, own in enumerate(ways):
-                    with self.scope():
-                        base = self.assign(f"add nsw i64 {i}, {way * self.lanes}")
-                        self.step(nest, name, base, own, None)
-        if whole != start:
-            with self.loop(start, whole, self.lanes) as i:
-                self.step(nest, name, i, slots, None)
-        if rest is None:
-            with self.loop(whole, stop, self.lanes) as i:
+        for way in sorted(slots, reverse=True):
+            end = self.multiple_below(stop, way * self.lanes)
+            if end != start:
+                with self.vectors(way), self.loop(start, end, self.lanes) as i:
+                    self.step(nest, name, i, slots[way], None)
+            start = end
+        if not stop.isdigit():
+            with self.loop(start, stop, self.lanes) as i:
                 left = self.assign(f"sub nsw i64 {stop}, {i}")
                 lanes = self.splat(left, "i64")
                 mask = self.assign(f"icmp slt <{self.lanes} x i64> {self.lane_numbers()}, {lanes}")
-                self.step(nest, name, i, slots, mask)
-        elif rest:
+                self.step(nest, name, i, slots[1], mask)
+        elif rest := int(stop) % self.lanes:
             bits = ", ".join(f"i1 {'true' if j < rest else 'false'}" for j in range(self.lanes))
             with self.scope():
-                self.step(nest, name, whole, slots, f"<{bits}>")
+                self.step(nest, name, start, slots[1], f"<{bits}>")
 
     def multiple_below(self, number: str, unit: int) -> str:
         """The greatest multiple of `unit`, a power of 2, that is at most `number`."""
@@ -207,12 +227,13 @@ class Emitter(Text):
 
     # --- folds ---
 
-    def open_fold(self, fold: Fold) -> str:
-        kind = self.vector(llvm_type(fold.value.dtype), True)
-        slot = self.fresh("fold")
-        self.allocas.append(f"  {slot} = alloca {kind}, align 64")
-        start = self.scalar(fold.start)
-        self.put(f"store {kind} {self.widen(start)}, ptr {slot}, align 64")
+    def open_fold(self, fold: Fold, way: int) -> str:
+        with self.vectors(way):
+            kind = self.vector(llvm_type(fold.value.dtype), True)
+            slot = self.fresh("fold")
+            self.allocas.append(f"  {slot} = alloca {kind}, align 64")
+            start = self.scalar(fold.start)
+            self.put(f"store {kind} {self.widen(start)}, ptr {slot}, align 64")
         return slot
 
     def fold(self, fold: Fold, slot: str) -> None:
@@ -227,20 +248,17 @@ class Emitter(Text):
             new = Value(text, value.dtype, True)
         self.put(f"store {kind} {new.text}, ptr {slot}, align 64")
 
-    def close_fold(self, fold: Fold, slots: list[str]) -> None:
+    def close_fold(self, fold: Fold, slots: dict[int, str]) -> None:
         """Combine the lanes pairwise; the result is known by the fold's name from here on."""
-        dtype = fold.value.dtype
-        scalar = llvm_type(dtype)
-        wide = f"<{self.lanes} x {scalar}>"
-        sums = [
-            Value(self.assign(f"load {wide}, ptr {slot}, align 64"), dtype, True) for slot in slots
-        ]
-        while len(sums) > 1:
-            pairs = zip(sums[::2], sums[1::2], strict=True)
-            sums = [self.instruction(fold.combine, [a, b], dtype) for a, b in pairs]
-        text = sums[0].text
-        lanes = self.lanes
+        dtype, scalar = fold.value.dtype, llvm_type(fold.value.dtype)
+        lanes = max(slots) * self.lanes
+        text = ""
         while lanes > 1:
+            if lanes // self.lanes in slots and lanes % self.lanes == 0:
+                wide = f"<{lanes} x {scalar}>"
+                slot = slots[lanes // self.lanes]
+                part = self.assign(f"load {wide}, ptr {slot}, align 64")
+                text = self.combine(fold, [text, part], lanes) if text else part
             half = lanes // 2
             parts = []
             for first in (0, half):
@@ -251,11 +269,17 @@ class Emitter(Text):
                         f"<{lanes} x {scalar}> poison, <{half} x i32> <{picks}>"
                     )
                 )
-            saved, self.lanes = self.lanes, half
-            values = [Value(part, dtype, True) for part in parts]
-            text = self.instruction(fold.combine, values, dtype).text
-            self.lanes, lanes = saved, half
+            text = self.combine(fold, parts, half)
+            lanes = half
         self.know(fold.name, self.assign(f"extractelement <1 x {scalar}> {text}, i32 0"), dtype)
+
+    def combine(self, fold: Fold, texts: list[str], lanes: int) -> str:
+        saved, self.lanes = self.lanes, lanes
+        dtype = fold.value.dtype
+        values = [Value(text, dtype, True) for text in texts]
+        text = self.instruction(fold.combine, values, dtype).text
+        self.lanes = saved
+        return text
 
     # --- memory ---
 
@@ -408,7 +432,7 @@ class Emitter(Text):
             simpler = self.simpler(expr)
             waiting = [arg for arg in self.needs(expr, simpler) if self.find(arg) is None]
             if waiting:
-                stack.extend(waiting)
+                stack.extend(reversed(waiting))
                 continue
             stack.pop()
             self.remember(expr, self.emit(expr, simpler))

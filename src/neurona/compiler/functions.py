@@ -2,7 +2,7 @@
 
 `expand(k, name, args)` rewrites a call until only instructions are left, which `text` turns into
 one LLVM instruction or intrinsic each. In float32 exp, log, tanh, erf and sigmoid are polynomials
-that vectorise (at most 2 ulp, sigmoid 2.5; coefficients of S. Moshier's Cephes library); the
+that vectorise (at most 2 ulp, sigmoid 2.5; most coefficients of S. Moshier's Cephes library); the
 others, and all of them in float64, call the C library lane by lane.
 """
 
@@ -27,6 +27,7 @@ INSTRUCTIONS = frozenset(
         "modulo",
         "negative",
         "fma",
+        "scale",
         "equal",
         "not_equal",
         "less",
@@ -171,13 +172,13 @@ def logaddexp(k: Builder, a: Expr, b: Expr) -> Expr:
 
 @_into(_FLOAT32)
 def exp(k: Builder, x: Expr) -> Expr:
-    f32, i32 = dtypes.float32, dtypes.int32
+    f32 = dtypes.float32
     # Beyond these bounds the result is 0 or ∞; comparisons keep NaN.
-    y = k.where(x > 89.0, k.constant(89.0, f32), k.where(x < -104.0, k.constant(-104.0, f32), x))
+    y = k.where(x < -104.0, k.constant(-104.0, f32), x)
+    y = k.where(y > 89.0, k.constant(89.0, f32), y)
     # Adding 1.5·2²³ leaves the nearest integer in the low bits of the sum.
     magic = k.constant(12582912.0, f32)
-    biased = k.call("fma", y, k.constant(1.44269504088896341, f32), magic)
-    n = biased - magic
+    n = k.call("fma", y, k.constant(1.44269504088896341, f32), magic) - magic
     r = k.call("fma", n, k.constant(-0.693359375, f32), y)
     r = k.call("fma", n, k.constant(2.12194440e-4, f32), r)
     p = _polynomial(
@@ -185,15 +186,7 @@ def exp(k: Builder, x: Expr) -> Expr:
         1.6666665459e-1, 5.0000001201e-1,
     )  # fmt: skip
     # The 1 comes last, so that what it rounds away is rounded once.
-    p = k.call("fma", p, r * r, r) + 1.0
-    # 2ⁿ in two factors, so that subnormal results come out right.
-    whole = k.call("bits", biased) - k.call("bits", magic)
-    half = k.call("shift_right", whole, k.constant(1, i32))
-    return p * _power_of_two(k, half) * _power_of_two(k, whole - half)
-
-
-def _power_of_two(k: Builder, n: Expr) -> Expr:
-    return k.call("from_bits", k.call("shift_left", n + 127, k.constant(23, n.dtype)))
+    return k.call("scale", k.call("fma", p, r * r, r) + 1.0, n)
 
 
 @_into(_FLOAT32)
@@ -238,28 +231,37 @@ def tanh(k: Builder, x: Expr) -> Expr:
 
 @_into(_FLOAT32)
 def erf(k: Builder, x: Expr) -> Expr:
-    size, z = k.call("abs", x), x * x
-    # The coefficient of x is 1 more than written: x·P + x rounds once less than x·(P + 1).
-    p = _polynomial(
-        k, z, 7.853861353153693e-5, -8.010193625184903e-4, 5.188327685732524e-3,
-        -2.685381193529856e-2, 1.128358514861418e-1, -3.761262582423300e-1, 1.28379165726710e-1,
-    )  # fmt: skip
-    small = k.call("fma", x, p, x)
-    # Further out 1 − exp(−x²)/x·P(1/x²), with one polynomial up to 2 and another beyond.
-    q = 1.0 / size
-    y = q * q
-    near = _polynomial(
-        k, y, 2.326819970068386e-2, -1.387039388740657e-1, 3.687424674597105e-1,
-        -5.824733027278666e-1, 6.210004621745983e-1, -4.944515323274145e-1, 3.404879937665872e-1,
-        -2.741127028184656e-1, 5.638259427386472e-1,
-    )  # fmt: skip
-    far = _polynomial(
-        k, y, -1.047766399936249e1, 1.297719955372516e1, -7.495518717768503, 2.921019019210786,
-        -1.015265279202700, 4.218463358204948e-1, -2.820767439740514e-1, 5.641895067754075e-1,
-    )  # fmt: skip
-    tail = k.call("exp", -z) * q * k.where(size < 2.0, near, far)
-    large = k.call("copysign", 1.0 - tail, x)
-    return k.where(isnan(k, x), x + x, k.where(size < 1.0, small, large))
+    # x + x·P(x² − 1.6928) up to 1.84 and 1 + Q(x − 2.885) from there to 3.93, where it is 1: one
+    # polynomial whose coefficients each lane chooses (both fitted to the least greatest error).
+    size = k.call("abs", x)
+    size = k.where(size > 3.93, k.constant(3.93, x.dtype), size)
+    far = size > 1.84
+    z = k.where(far, size - 2.885, k.call("fma", size, size, k.constant(-1.6928, x.dtype)))
+    first, *others = [
+        k.where(far, k.constant(beyond, x.dtype), k.constant(near, x.dtype))
+        for near, beyond in _ERF
+    ]
+    p = first
+    for coefficient in others:
+        p = k.call("fma", p, z, coefficient)
+    unit = k.where(far, k.call("copysign", k.constant(1.0, x.dtype), x), x)
+    return k.call("fma", unit, p, unit)
+
+
+_ERF = (
+    (3.29210947e-09, 3.43286447e-05),
+    (-3.78918017e-08, -4.91641003e-05),
+    (3.66996204e-07, -1.38207906e-04),
+    (-3.40315705e-06, 5.54323837e-04),
+    (2.83968111e-05, -1.10325124e-03),
+    (-2.09740610e-04, 1.62922801e-03),
+    (1.35571603e-03, -1.79775816e-03),
+    (-7.56627368e-03, 1.43211475e-03),
+    (3.61324139e-02, -7.90450140e-04),
+    (-1.50761873e-01, 2.73815705e-04),
+    (-2.81954765e-01, -4.50343650e-05),
+)
+"""Coefficients of P and Q, the highest power first."""
 
 
 # --- integers and bools ---

@@ -22,7 +22,7 @@ import llvmlite.binding as llvm
 
 from neurona.core import config
 
-FORMAT = "1"
+FORMAT = "2"
 """Counts incompatible changes of the cache's files."""
 
 _LOCK = threading.RLock()
@@ -55,7 +55,7 @@ def host() -> Target:
 def _machine() -> Any:
     target = host()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="jitdefault"
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
     )
 
 

@@ -33,7 +33,7 @@ _INT_BINARY = {
 }  # fmt: skip
 _INTRINSIC = {
     "floor": "floor", "ceil": "ceil", "trunc": "trunc", "round": "roundeven", "sqrt": "sqrt",
-    "copysign": "copysign", "minimum": "minimum", "maximum": "maximum", "fma": "fma",
+    "copysign": "copysign", "fma": "fma",
 }  # fmt: skip
 
 
@@ -244,6 +244,8 @@ class Text:
                 return Value(self.cast(values[0], dtype), dtype, wide)
             case "bits" | "from_bits":
                 text = f"bitcast {kind} {texts[0]} to {self.vector(llvm_type(dtype), wide)}"
+            case "scale":
+                return self.scale(*values)
             case "round_float16":
                 half = self.assign(f"fptrunc {kind} {texts[0]} to {self.vector('half', wide)}")
                 text = f"fpext {self.vector('half', wide)} {half} to {kind}"
@@ -266,9 +268,51 @@ class Text:
             return f"fcmp {_FLOAT_COMPARE[name]} {kind} {joined}"
         if name == "negative":
             return f"fneg {kind} {joined}"
+        if name in ("minimum", "maximum"):
+            # NaN if either is; of two zeros, the second. LLVM's own also orders the zeros, slowly.
+            a, flags = texts[0], self.vector("i1", wide)
+            relation = "olt" if name == "minimum" else "ogt"
+            first = self.assign(f"fcmp {relation} {kind} {joined}")
+            best = self.assign(f"select {flags} {first}, {kind} {a}, {kind} {texts[1]}")
+            nan = self.assign(f"fcmp uno {kind} {a}, {a}")
+            return f"select {flags} {nan}, {kind} {a}, {kind} {best}"
         intrinsic = "fabs" if name == "abs" else _INTRINSIC[name]
         suffix = self.suffix(llvm_type(dtype), wide)
         return self.intrinsic(kind, f"llvm.{intrinsic}.{suffix}", *[(kind, t) for t in texts])
+
+    def scale(self, value: Value, exponent: Value) -> Value:
+        """value·2ⁿ of float32 for a whole exponent n, given as float, from −150 to 128."""
+        kind, i32 = (self.vector(name, value.wide) for name in ("float", "i32"))
+        if value.wide and self.lanes % 16 == 0:
+            return self.scale_avx512(value, exponent)
+        # In two factors, so that subnormal results come out right.
+        one, bias, place = (self.literal(n, dtypes.int32, value.wide) for n in (1, 127, 23))
+        whole = self.cast(exponent, dtypes.int32)
+        half = self.assign(f"ashr {i32} {whole}, {one}")
+        text = value.text
+        for part in (half, self.assign(f"sub {i32} {whole}, {half}")):
+            bits = self.assign(f"shl {i32} {self.assign(f'add {i32} {part}, {bias}')}, {place}")
+            factor = self.assign(f"bitcast {i32} {bits} to {kind}")
+            text = self.assign(f"fmul {kind} {text}, {factor}")
+        return Value(text, value.dtype, value.wide)
+
+    def scale_avx512(self, value: Value, exponent: Value) -> Value:
+        """The instruction for it, on each part of the vectors that is as long as a register."""
+        kind, part, name = self.vector("float", True), "<16 x float>", "mask.scalef.ps.512"
+        result = "poison"
+        for first in range(0, self.lanes, 16):
+            operands = [
+                (part, self.intrinsic(part, f"llvm.vector.extract.v16f32.v{self.lanes}f32",
+                                      (kind, whole.text), ("i64", str(first))))
+                for whole in (value, exponent)
+            ]  # fmt: skip
+            flags = (part, "poison"), ("i16", "-1"), ("i32", "4")
+            one = self.intrinsic(part, f"llvm.x86.avx512.{name}", *operands, *flags)
+            result = self.intrinsic(
+                kind, f"llvm.vector.insert.v{self.lanes}f32.v16f32",
+                (kind, result), (part, one), ("i64", str(first)),
+            )  # fmt: skip
+        return Value(result, value.dtype, True)
 
     def int_instruction(
         self, name: str, kind: str, texts: list[str], dtype: DType, wide: bool
