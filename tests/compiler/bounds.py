@@ -473,7 +473,7 @@ def cast(node: Node, x: Range) -> Range:
         return Range(target, low, high, no, no)
     if x.float:
         # What does not fit ends at the ends, NaN at 0.
-        low, high = (dtypes.convert(end, target) for end in (x.low, x.high))
+        low, high = (dtypes.convert(np.asarray(end), target) for end in (x.low, x.high))
         low = np.where(x.sure, 0, np.where(x.may, np.minimum(low, 0), low)).astype(target)
         high = np.where(x.sure, 0, np.where(x.may, np.maximum(high, 0), high)).astype(target)
         return Range(target, low, high, no, no)

@@ -15,7 +15,8 @@ from neurona.core.buffer import ALIGNMENT
 
 Array = np.ndarray[Any, Any]
 GUARD = 1024
-MARK = 0xA5
+MARK = 0xFF
+"""Read as a float it is NaN, so that a read beyond an end, or of what nobody wrote, shows too."""
 
 
 class Guarded:
