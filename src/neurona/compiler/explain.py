@@ -1,65 +1,121 @@
-"""What a compiled program is made of, and where its time goes."""
+"""What a compiled program is made of, what memory it needs, and where its time goes."""
 
 from __future__ import annotations
 
-import ctypes
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 from neurona.compiler import native
+from neurona.compiler.control import bodies_of, is_control
+from neurona.compiler.explain_text import printed
+from neurona.compiler.measure import Buffers, seconds_of
+from neurona.compiler.peak import peak
 from neurona.compiler.program import Program
 from neurona.compiler.tasks import Task
-from neurona.core.buffer import address, aligned_empty
+from neurona.core.node import Node
 from neurona.core.op import LITERAL, Array
+from neurona.core.subgraph import Subgraph
 from neurona.graph.order import topological
-
-ROUNDS = 7
 
 
 @dataclass(frozen=True)
-class TaskReport:
-    """One task: its name, chunks, arithmetic, memory traffic and time.
+class KernelReport:
+    """One kernel: its name, arithmetic, memory traffic and time.
 
-    kind: loops, product, pack, control (native conditionals and loops) or python. flops:
-    floating-point operations (for loops, elements times nodes). bytes: of the buffers it reads and
-    writes. seconds: on one thread; 0 for Python and control, which are not measured.
+    kind: loops, product, pack, control (a native conditional or loop, whose kernels follow) or
+        python.
+    place: where it stands: "" for the program itself, "prologue" for what runs only when Variables
+        that it reads have changed; "branch 1 of 4" or "in 4" in a choice or loop, kernel 4.
+    flops: floating-point operations (for loops elements times ops, whatever they cost). bytes: of
+        the buffers it reads and writes. seconds: of one run on one thread; 0 if not measured.
+    fraction: the least time for so much arithmetic and traffic ÷ seconds.
+    equal: number of the first kernel of the program that is the same machine code.
     """
 
     name: str
     kind: str
+    place: str
     chunks: int
     flops: int
     bytes: int
     seconds: float
+    fraction: float
+    equal: int
+
+
+@dataclass(frozen=True)
+class BufferReport:
+    """One piece of the arena, in use from task `first` to task `last`.
+
+    values: what lies there in turn, each written over the one before.
+    """
+
+    values: tuple[str, ...]
+    nbytes: int
+    offset: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class MemoryReport:
+    """Bytes of a run: its arena, what the prologue keeps, its results; parts of the arena."""
+
+    arena: int
+    kept: int
+    results: int
+    buffers: tuple[BufferReport, ...] = field(repr=False)
+
+    @property
+    def total(self) -> int:
+        """All that a run needs beside its inputs and Variables."""
+        return self.arena + self.kept + self.results
 
 
 class Explanation:
-    """The stages of one program; printing it shows graph and kernels.
+    r"""The stages of one program. Printing it shows them in short; the parts are here whole.
 
-    graph: a line a node. kernels: a `TaskReport` each. seconds: what each stage of the compilation
-    took. `loops(i)`, `llvm(i)` and `assembly(i)` show kernel i further down.
+    graph: a line a node, after the passes. kernels: a `KernelReport` each, in the order they run.
+    memory: a `MemoryReport`. seconds: what each stage of the compilation took. peak: what one
+    thread of this machine can do, measured. `loops(i)`, `llvm(i)` and `assembly(i)` show kernel i
+    further down; `json()` has everything but these.
+
+    >>> import neurona as ne
+    >>> stages = ne.compile(lambda x: ne.exp(x) * 2).explain(ne.ones((4, 8)))
+    >>> print(*stages.graph, sep="\n")
+    in0 = input(argument)  float32[4, 8]
+    %0 = exp(in0)  float32[4, 8]
+    %1 = multiply(%0, 2.0)  float32[4, 8]
+    return %1
+    >>> [(kernel.name, kernel.kind) for kernel in stages.kernels]
+    [('exp+multiply', 'loops')]
+    >>> stages.memory
+    MemoryReport(arena=0, kept=0, results=128)
+    >>> list(stages.seconds)
+    ['recording', 'passes', 'fusion and loops', 'plan', 'machine code']
     """
 
-    def __init__(self, program: Program, arrays: Sequence[Array], buffers: Sequence[Array]) -> None:
-        self._tasks = [*program.plan.prologue, *program.plan.tasks]
-        self._prologue = len(program.plan.prologue)
-        self.arena = program.plan.size
+    def __init__(
+        self, program: Program, inputs: Sequence[Array], origins: Sequence[str] = ()
+    ) -> None:
+        """origins: what the inputs are called, in order."""
         self.seconds = dict(program.stages.seconds)
-        self.graph = _graph_lines(program)
-        times = _measure(program, [*arrays, *buffers])
-        self.kernels = [
-            TaskReport(str(t), _kind(t), t.chunks, t.flops, _bytes(t), seconds)
-            for t, seconds in zip(self._tasks, times, strict=True)
-        ]
+        self.graph = graph_lines(program, origins)
+        self.memory = _memory(program)
+        self.peak = peak()
+        self._tasks: list[Task] = []
+        self.kernels: list[KernelReport] = []
+        self._texts: dict[str, int] = {}
+        self._add(program, Buffers(program, inputs), "")
 
     def loops(self, i: int) -> str:
-        """The loop IR of kernel i, or the sizes of a product."""
+        """The loop IR of kernel i, the sizes of a product or of packing."""
         task = self._tasks[i]
-        return str(task.kernel or task.matmul or task.pack or task)
+        parts = (task.matmul, task.pack, task.kernel)
+        return "\n".join(str(part) for part in parts if part is not None) or str(task)
 
     def llvm(self, i: int) -> str:
         """The LLVM IR of kernel i as it is handed to LLVM."""
@@ -69,26 +125,51 @@ class Explanation:
         """The machine code of kernel i."""
         return native.assembly(self._tasks[i].text)
 
+    @property
+    def different(self) -> int:
+        """How many kernels are compiled; equal ones are one function."""
+        return len(self._texts)
+
+    def json(self) -> str:
+        """Graph, kernels, memory, seconds and peak as JSON."""
+        record = {
+            "graph": self.graph,
+            "kernels": [asdict(kernel) for kernel in self.kernels],
+            "memory": asdict(self.memory),
+            "seconds": self.seconds,
+            "peak": asdict(self.peak),
+        }
+        return json.dumps(record, indent=1)
+
     def __str__(self) -> str:
-        total = sum(kernel.seconds for kernel in self.kernels) or 1.0
-        lines = ["graph", *[f"  {line}" for line in self.graph], "", "kernels (one thread)"]
-        head = ("", "µs", "share", "GFLOP/s", "GB/s", "chunks")
-        lines.append("  {:>3} {:>9} {:>6} {:>8} {:>7} {:>6}".format(*head))
-        for i, k in enumerate(self.kernels):
-            if k.kind in ("python", "control"):
-                note = " (Python)" if k.kind == "python" else ""
-                lines.append(f"  {i:>3} {'':>9} {'':>6} {'':>8} {'':>7} {'':>6}  {k.name}{note}")
+        return "\n".join(printed(self))
+
+    def _add(self, program: Program, buffers: Buffers, place: str) -> None:
+        """Report the tasks of a program, and of the bodies in it, one level further in."""
+        plan = program.plan
+        for i, task in enumerate((*plan.prologue, *plan.tasks)):
+            where = place or ("prologue" if i < len(plan.prologue) else "")
+            self._tasks.append(task)
+            number = len(self.kernels)
+            self.kernels.append(self._report(task, buffers, where, number))
+            if task.control is None:
                 continue
-            lines.append(
-                f"  {i:>3} {k.seconds * 1e6:>9.1f} {k.seconds / total:>6.1%} "
-                f"{k.flops / k.seconds / 1e9:>8.1f} {k.bytes / k.seconds / 1e9:>7.1f} "
-                f"{k.chunks:>6}  {k.name}{' (pack)' if k.kind == 'pack' else ''}"
-            )
-        lines.append(f"  the first {self._prologue} run only when Variables they read have changed")
-        lines.append(f"  sum {total * 1e6:>9.1f}   arena {self.arena:,} bytes")
-        stages = ", ".join(f"{name} {1e3 * took:.0f} ms" for name, took in self.seconds.items())
-        lines.append(f"  compiled in {1e3 * sum(self.seconds.values()):.0f} ms: {stages}")
-        return "\n".join(lines)
+            for j, body in enumerate(task.control.bodies):
+                part = f"branch {j} of {number}" if len(task.control.bodies) > 1 else f"in {number}"
+                self._add(body, Buffers(body), part)
+
+    def _report(self, task: Task, buffers: Buffers, place: str, number: int) -> KernelReport:
+        kind = _kind(task)
+        seconds, equal, traffic = 0.0, number, _bytes(task)
+        if task.native:
+            seconds = seconds_of(task, buffers)
+            equal = self._texts.setdefault(task.text, number)
+        width = task.nodes[0].dtype.itemsize / 4 if kind == "product" else 1
+        least = self.peak.seconds(task.flops * width, traffic)
+        fraction = least / seconds if seconds else 0.0
+        return KernelReport(
+            str(task), kind, place, task.chunks, task.flops, traffic, seconds, fraction, equal
+        )
 
 
 def _kind(task: Task) -> str:
@@ -108,50 +189,68 @@ def _bytes(task: Task) -> int:
     )
 
 
-def _graph_lines(program: Program) -> list[str]:
-    names: dict[int, str] = {id(node): f"in{i}" for i, node in enumerate(program.inputs)}
-    lines: list[str] = []
-    for node in topological(program.outputs):
-        if node.op is LITERAL:
-            names[id(node)] = repr(node.array.item())
-            continue
-        if id(node) not in names:
-            names[id(node)] = f"%{len(lines)}"
-        shape = ", ".join(map(str, node.shape))
-        inputs = ", ".join(names[id(x)] for x in node.inputs)
-        attrs = "".join(f", {key}={value}" for key, value in node.attrs.items())
-        lines.append(f"{names[id(node)]} = {node.op.name}({inputs}{attrs})  {node.dtype}[{shape}]")
-    results = ", ".join(names[id(node)] for node in program.outputs)
-    return [*lines, f"return {results}"]
-
-
-def _measure(program: Program, inputs: Sequence[Array]) -> list[float]:
-    """Seconds of each native task on one thread, the least of several, in memory of its own."""
-    slots = np.zeros(program.slot_count, np.int64)
-    keep: list[Any] = []
-    tasks = [*program.plan.prologue, *program.plan.tasks]
-    for task in tasks:
+def _memory(program: Program) -> MemoryReport:
+    plan = program.plan
+    found: dict[int, BufferReport] = {}
+    for i, task in enumerate(plan.tasks):
         for storage in task.buffers:
-            slot = program.plan.slots[storage.key]
-            if not slots[slot]:
-                memory = aligned_empty((storage.size,), storage.dtype)
-                memory[...] = 0
-                keep.append(memory)
-                slots[slot] = address(memory)
-    for slot, array in [*zip(program.input_slots, inputs, strict=True), *program.constants]:
-        own = np.array(array)
-        keep.append(own)
-        slots[slot] = address(own)
-    return [_time(program, task, slots) if task.native else 0.0 for task in tasks]
+            slot = plan.slots[storage.key]
+            if slot not in plan.arena:
+                continue
+            shape = ", ".join(map(str, storage.node.shape))
+            role = "" if storage.role == "value" else f" ({storage.role})"
+            value = f"{storage.node.op.name}{role} {storage.dtype}[{shape}]"
+            size = storage.size * storage.dtype.itemsize
+            old = found.get(slot) or BufferReport((), 0, plan.arena[slot], i, i)
+            values = old.values if value in old.values else (*old.values, value)
+            found[slot] = replace(old, values=values, nbytes=max(size, old.nbytes), last=i)
+    results = sum(math.prod(s.shape) * s.dtype.itemsize for _, s in program.result_specs)
+    largest = sorted(found.values(), key=lambda buffer: -buffer.nbytes)
+    return MemoryReport(program.size, plan.kept_size, results, tuple(largest))
 
 
-def _time(program: Program, task: Task, slots: Array) -> float:
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-    function = kind(native.load(task.text, "kernel"))
-    table = slots[[program.plan.slots[storage.key] for storage in task.buffers]]
-    best = float("inf")
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        function(address(table), 0, task.chunks)
-        best = min(best, time.perf_counter() - start)
-    return best
+def graph_lines(program: Program, origins: Sequence[str] = ()) -> list[str]:
+    """A line a node, each after what it needs; branches and bodies of loops stand indented."""
+    names = {id(node): f"in{i}" for i, node in enumerate(program.inputs)}
+    known = {id(node): origin for node, origin in zip(program.inputs, origins, strict=False)}
+    lines = _lines(program.outputs, names, known, "")
+    return [*lines, f"return {_list(program.outputs, names)}"]
+
+
+def _lines(
+    outputs: Sequence[Node], names: dict[int, str], origins: Mapping[int, str], prefix: str
+) -> Iterator[str]:
+    """The nodes that lead to `outputs`, which get names that start with `prefix`."""
+    count = itertools.count()
+    for node in topological(outputs):
+        if node.op is LITERAL:
+            names[id(node)] = str(node.array)
+        elif id(node) in names:
+            if not prefix:
+                yield f"{names[id(node)]} = input({origins.get(id(node), '')})  {_type(node)}"
+        else:
+            name = names[id(node)] = f"{prefix}%{next(count)}"
+            bodies = bodies_of(node) if is_control(node) else ()
+            attrs = [f"{key}={node.attrs[key]}" for key in node.attrs if not bodies]
+            parts = ", ".join([*[names[id(x)] for x in node.inputs], *attrs])
+            yield f"{name} = {node.op.name}({parts})  {_type(node)}"
+            for i, body in enumerate(bodies):
+                yield from _body(body, f"{name}.{i}" if len(bodies) > 1 else name)
+
+
+def _body(body: Subgraph, name: str) -> Iterator[str]:
+    names = {id(x): f"{name}.in{i}" for i, x in enumerate(body.inputs)}
+    inputs = ", ".join(f"{names[id(x)]} {_type(x)}" for x in body.inputs)
+    yield f"  with {inputs}:"
+    for line in _lines(body.outputs, names, {}, name):
+        yield f"    {line}"
+    yield f"    return {_list(body.outputs, names)}"
+
+
+def _list(nodes: Sequence[Node], names: Mapping[int, str]) -> str:
+    return ", ".join(names[id(node)] for node in nodes)
+
+
+def _type(node: Node) -> str:
+    specs = node.specs or (node.spec,)
+    return ", ".join(f"{spec.dtype}[{', '.join(map(str, spec.shape))}]" for spec in specs)

@@ -13,6 +13,7 @@ from neurona.compiler import access
 from neurona.compiler.arguments import in_native_order, signature, symbol
 from neurona.compiler.explain import Explanation
 from neurona.compiler.program import Program
+from neurona.compiler.stages import Stages
 from neurona.core.locks import object_lock
 from neurona.core.node import Node, constant
 from neurona.core.op import Array
@@ -24,7 +25,9 @@ from neurona.core.tree import LEAF, Structure, flatten, tree_map, unflatten
 class Entry:
     """One recorded and compiled call of a function."""
 
-    def __init__(self, trace: Trace, results: list[Any], structure: Structure) -> None:
+    def __init__(
+        self, trace: Trace, results: list[Any], structure: Structure, stages: Stages
+    ) -> None:
         self.structure = structure
         self.single = structure == LEAF and isinstance(results[0], Tensor)
         self.guards = trace.guards
@@ -59,6 +62,7 @@ class Entry:
             [(trace.reads[variable], node) for variable, node in written],
             trace.checks,
             [trace.reads[variable] for variable in self.steady],
+            stages=stages,
         )
 
     def fits(self) -> bool:
@@ -88,7 +92,9 @@ class Entry:
         """What the program does, measured on copies of these inputs and of the Variables."""
         captured = [handle._concrete("compile") for handle, _ in self.captures]
         variables = [variable.buffer.array for variable in self.reads]
-        return Explanation(self.program, [*arrays, *captured], variables)
+        origins = ["argument"] * len(arrays) + ["captured tensor"] * len(captured)
+        origins += [f"Variable {variable.name or ''}".strip() for variable in self.reads]
+        return Explanation(self.program, [*arrays, *captured, *variables], origins)
 
 
 class Compiled:
@@ -127,10 +133,12 @@ class Compiled:
         return self._record(args, kwargs).explain(arrays)
 
     def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
+        stages = Stages()
         with recording() as trace:
             args, kwargs = tree_map(lambda leaf: symbol(leaf, trace), (args, kwargs))
             results, structure = flatten(self.function(*args, **kwargs))
-            return Entry(trace, results, structure)
+            stages.end("recording")
+            return Entry(trace, results, structure, stages)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """The function as a method, with its object as a static argument."""

@@ -73,8 +73,9 @@ class Program:
         fixed: Sequence[Node] = (),
         *,
         inner: bool = False,
+        stages: Stages | None = None,
     ) -> None:
-        self.stages = Stages()
+        self.stages = stages or Stages()
         self.inputs = list(inputs)
         olds = [old for old, _ in writes]
         outputs = [*results, *[new for _, new in writes], *[ok for ok, _ in checks]]

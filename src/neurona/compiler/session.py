@@ -98,7 +98,7 @@ class Session:
         """
         bound, arrays = self._bound(fetches, feed_dict)
         values = [variable.buffer.array for variable in bound.variables]
-        return Explanation(bound.plan.program, arrays, values)
+        return Explanation(bound.plan.program, [*arrays, *values])
 
     def close(self) -> None:
         """Forget the variables' values and the programs."""
