@@ -260,7 +260,7 @@ def test_memory_is_saved_when_compiled() -> None:
 
         step(x)
         (entries,) = step.entries.values()
-        return entries[0].program.plan.size
+        return entries[0].program.size
 
     # A barrier waits for the cotangent, so the recomputation is not done in advance.
     assert arena(checkpoint) < 0.6 * arena(plain)

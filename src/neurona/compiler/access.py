@@ -28,23 +28,24 @@ def run(
     reads: Sequence[Variable],
     writes: Sequence[Variable],
     steady: Sequence[Variable],
+    n: int = 0,
 ) -> list[Array]:
     """The program's results; its inputs are `arrays` and the values of `reads`.
 
     writes: the Variables it writes, whose versions count that. steady: those it only reads.
     """
     if not reads:
-        return program.run(arrays)
+        return program.run(arrays, n=n)
     if writes:
         with WRITING:
-            return _run_writing(program, arrays, reads, writes, steady)
+            return _run_writing(program, arrays, reads, writes, steady, n)
     ticket = object()
     try:
         with WRITING:
             _READING.add(ticket)
             buffers = [variable.buffer for variable in reads]
             versions = tuple([variable.version for variable in steady])
-        return program.run(arrays, buffers, versions)
+        return program.run(arrays, buffers, versions, n)
     finally:
         _READING.discard(ticket)
 
@@ -55,6 +56,7 @@ def _run_writing(
     reads: Sequence[Variable],
     writes: Sequence[Variable],
     steady: Sequence[Variable],
+    n: int,
 ) -> list[Array]:
     read_by_others = bool(_READING)
     for variable in writes:
@@ -64,7 +66,7 @@ def _run_writing(
     # Counted first: an interrupt must not leave a new value under an old number.
     _count(writes, 1)
     try:
-        return program.run(arrays, buffers, versions)
+        return program.run(arrays, buffers, versions, n)
     except (NeuronaError, MemoryError):
         # Nothing was written.
         _count(writes, -1)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from neurona.compiler.loops import Kernel, Nest, Statement, Store
 from neurona.compiler.scalar import Expr
+from neurona.compiler.sizes import at
 from neurona.compiler.storage import Key, Storage
 from neurona.compiler.tasks import Task
 from neurona.core.buffer import ALIGNMENT
@@ -53,7 +54,8 @@ def reuse(
             if param.role != "write" or new.key in given or new.key in same or not dying:
                 continue
             for old, name in dying:
-                if nbytes(old) == nbytes(new) and may_replace(task.kernel, param.name, name):
+                fits = old.size * old.dtype.itemsize == new.size * new.dtype.itemsize
+                if fits and may_replace(task.kernel, param.name, name):
                     same[new.key] = same.get(old.key, old.key)
                     dying.remove((old, name))
                     break
@@ -116,9 +118,10 @@ def place(sizes: Mapping[Key, int], spans: Mapping[Key, Span]) -> tuple[dict[Key
     return offsets, total
 
 
-def nbytes(storage: Storage) -> int:
-    """Bytes of a piece of memory, up to the next cache line."""
-    return -(-storage.size * storage.dtype.itemsize // ALIGNMENT) * ALIGNMENT
+def nbytes(storage: Storage, n: int = 0) -> int:
+    """Bytes of a piece of memory, up to the next cache line, if n is this size (see `sizes`)."""
+    size: int = at(storage.size, n)
+    return -(-size * storage.dtype.itemsize // ALIGNMENT) * ALIGNMENT
 
 
 def _stores(statement: Statement) -> tuple[Store, ...]:

@@ -31,6 +31,14 @@ def signature(
     return tuple(key)
 
 
+def without_extents(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The signature but for the arrays' extents, of which the number stays."""
+    return tuple(
+        len(part) if isinstance(part, tuple) and isinstance(after, np.dtype) else part
+        for part, after in zip(key, (*key[1:], None), strict=True)
+    )
+
+
 def _describe(values: Iterable[Any], key: list[Any], arrays: list[Array]) -> None:
     for value in values:
         kind = type(value)

@@ -171,7 +171,7 @@ def words(control: Control, program: Program) -> list[int]:
         [Slot(slots[storage.key]) for storage in storages]
         for storages in (control.inputs, control.results, control.following)
     ]
-    base = program.plan.arena[slots[control.arena.key]]
+    base = program.plan.arena()[0][slots[control.arena.key]]
     if control.node.op is SWITCH:
         parts = []
         for body in control.bodies:
@@ -203,11 +203,11 @@ def _inline(
     for (slot, _), outer in zip(body.result_specs, targets, strict=True):
         names[slot] = outer
     names.pop(body.unused, None)
-    for slot in range(body.slot_count):
+    for slot in range(1, body.slot_count):
         if slot not in names:
             names[slot] = Slot(program.slot_count)
             program.slot_count += 1
-    program.places += [(names[slot], base + offset) for slot, offset in body.places]
+    program.inlined += [(names[slot], base + offset) for slot, offset in body.places()[0]]
     program.constants += [(names[slot], array) for slot, array in body.constants]
     first, rest = [
         [names[word] if isinstance(word, Slot) else word for word in segment]

@@ -26,6 +26,7 @@ from neurona.compiler.loops import (
     chunk_bounds,
 )
 from neurona.compiler.scalar import INDEX, Expr
+from neurona.compiler.sizes import Size, is_plain
 from neurona.compiler.text import CONTRACT, Text, Value, llvm_type, memory_type
 from neurona.core.dtypes import DType
 
@@ -84,7 +85,7 @@ class Emitter(Text):
             for i in range(len(kernel.params)):
                 slot = self.assign(f"getelementptr ptr, ptr %table, i64 {i}")
                 pointers.append(f"ptr {self.assign(f'load ptr, ptr {slot}')}")
-            self.put(f"call void @body({', '.join([*pointers, 'i64 %first', 'i64 %last'])})")
+            self.call_own("@body", *pointers, "i64 %first", "i64 %last")
         text = "\n".join([*self.finished, *sorted(self.declarations)])
         # With the flag LLVM 22 goes from double to half at once, where there is no instruction but
         # only a function of the C compiler's own library.
@@ -94,19 +95,27 @@ class Emitter(Text):
         if not self.kernel.rows:
             self.block(self.kernel.body)
             return
-        extent = self.kernel.rows[0][1]
-        part = chunk_bounds(extent, self.kernel.chunks)
+        first, chunks = self.kernel.rows[0][1], self.kernel.chunks
+        extent = self.extent(first)
+        if is_plain(first):
+            part = str(chunk_bounds(first, chunks))
+        else:
+            rounded = self.assign(f"add i64 {extent}, {chunks - 1}")
+            part = self.assign(f"sdiv i64 {rounded}, {chunks}")
         start = self.assign(f"mul nsw i64 {chunk}, {part}")
         end = self.assign(f"add nsw i64 {start}, {part}")
-        stop = self.intrinsic("i64", "llvm.smin.i64", ("i64", end), ("i64", str(extent)))
-        self.nested([(n, "0", str(e)) for n, e in self.kernel.rows], start, stop)
+        stop = self.intrinsic("i64", "llvm.smin.i64", ("i64", end), ("i64", extent))
+        self.nested([(n, self.extent(e)) for n, e in self.kernel.rows], start, stop)
 
-    def nested(self, loops: list[tuple[str, str, str]], start: str, stop: str) -> None:
-        name, _, _ = loops[0]
+    def extent(self, extent: int | Expr) -> str:
+        return self.scalar(extent).text if isinstance(extent, Expr) else str(extent)
+
+    def nested(self, loops: list[tuple[str, str]], start: str, stop: str) -> None:
+        name, _ = loops[0]
         with self.loop(start, stop) as i:
             self.know(name, i)
             if len(loops) > 1:
-                self.nested(loops[1:], "0", loops[1][2])
+                self.nested(loops[1:], "0", loops[1][1])
             else:
                 self.block(self.kernel.body)
 
@@ -173,7 +182,7 @@ class Emitter(Text):
                 self.work(nest, slots[1])
             return
         name, extent = loops[0]
-        stop = str(extent) if isinstance(extent, int) else self.scalar(extent).text
+        stop = self.extent(extent)
         if len(loops) > 1:
             with self.loop("0", stop) as i:
                 self.know(name, i)
@@ -494,7 +503,7 @@ class Emitter(Text):
         return self.library(expr.payload, values, expr.dtype)
 
     def to_wide(self, expr: Expr, value: Value) -> Value:
-        if expr.head == "constant":
+        if expr.head == "constant" and not isinstance(expr.payload, Size):
             return Value(self.literal(expr.payload, expr.dtype, True), expr.dtype, True)
         return Value(self.widen(value), value.dtype, True)
 

@@ -191,17 +191,18 @@ def _bytes(task: Task) -> int:
 
 def _memory(program: Program) -> MemoryReport:
     plan = program.plan
+    places, _ = plan.arena()
     found: dict[int, BufferReport] = {}
     for i, task in enumerate(plan.tasks):
         for storage in task.buffers:
             slot = plan.slots[storage.key]
-            if slot not in plan.arena:
+            if slot not in places:
                 continue
             shape = ", ".join(map(str, storage.node.shape))
             role = "" if storage.role == "value" else f" ({storage.role})"
             value = f"{storage.node.op.name}{role} {storage.dtype}[{shape}]"
             size = storage.size * storage.dtype.itemsize
-            old = found.get(slot) or BufferReport((), 0, plan.arena[slot], i, i)
+            old = found.get(slot) or BufferReport((), 0, places[slot], i, i)
             values = old.values if value in old.values else (*old.values, value)
             found[slot] = replace(old, values=values, nbytes=max(size, old.nbytes), last=i)
     results = sum(math.prod(s.shape) * s.dtype.itemsize for _, s in program.result_specs)

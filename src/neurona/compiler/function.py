@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from neurona.compiler import access
-from neurona.compiler.arguments import in_native_order, signature, symbol
+from neurona.compiler.arguments import in_native_order, signature, symbol, without_extents
 from neurona.compiler.explain import Explanation
-from neurona.compiler.program import Program
+from neurona.compiler.family import Family, Recording
 from neurona.compiler.stages import Stages
 from neurona.core.locks import object_lock
 from neurona.core.node import Node, constant
@@ -26,7 +26,12 @@ class Entry:
     """One recorded and compiled call of a function."""
 
     def __init__(
-        self, trace: Trace, results: list[Any], structure: Structure, stages: Stages
+        self,
+        trace: Trace,
+        results: list[Any],
+        structure: Structure,
+        stages: Stages,
+        family: Family,
     ) -> None:
         self.structure = structure
         self.single = structure == LEAF and isinstance(results[0], Tensor)
@@ -56,14 +61,16 @@ class Entry:
             *[placeholder for _, placeholder in self.captures],
             *[trace.reads[variable] for variable in self.reads],
         ]
-        self.program = Program(
+        self.recording = Recording(
+            tuple(extent for node in inputs for extent in node.shape),
             inputs,
             nodes,
             [(trace.reads[variable], node) for variable, node in written],
             trace.checks,
             [trace.reads[variable] for variable in self.steady],
-            stages=stages,
+            stages,
         )
+        self.program, self.n = family.program(self.recording)
 
     def fits(self) -> bool:
         """Whether the Python state and the captured tensors are still like those recorded."""
@@ -79,7 +86,7 @@ class Entry:
     def run(self, arrays: list[Array]) -> Any:
         if self.captures:
             arrays += [_row_major(handle._concrete("compile")) for handle, _ in self.captures]
-        results = access.run(self.program, arrays, self.reads, self.writes, self.steady)
+        results = access.run(self.program, arrays, self.reads, self.writes, self.steady, self.n)
         if self.single:
             return Tensor(constant(results[0]))
         leaves = [
@@ -103,6 +110,7 @@ class Compiled:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self.entries: dict[Any, list[Entry]] = {}
+        self.families: dict[Any, Family] = {}
         self._lock = object_lock()
         functools.update_wrapper(self, function)
 
@@ -118,7 +126,8 @@ class Compiled:
             args, kwargs = in_native_order((args, kwargs))
             return self(*args, **kwargs)
         with self._lock:
-            entry = self._record(args, kwargs)
+            family = self.families.setdefault(without_extents(kind), Family())
+            entry = self._record(args, kwargs, family)
             self.entries.setdefault(kind, []).insert(0, entry)
         return entry.run(arrays)
 
@@ -130,15 +139,15 @@ class Compiled:
         args, kwargs = in_native_order((args, kwargs))
         arrays: list[Array] = []
         signature(args, kwargs, arrays)
-        return self._record(args, kwargs).explain(arrays)
+        return self._record(args, kwargs, Family()).explain(arrays)
 
-    def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
+    def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any], family: Family) -> Entry:
         stages = Stages()
         with recording() as trace:
             args, kwargs = tree_map(lambda leaf: symbol(leaf, trace), (args, kwargs))
             results, structure = flatten(self.function(*args, **kwargs))
             stages.end("recording")
-            return Entry(trace, results, structure, stages)
+            return Entry(trace, results, structure, stages, family)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """The function as a method, with its object as a static argument."""

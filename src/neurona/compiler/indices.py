@@ -14,10 +14,11 @@ import numpy as np
 from neurona.autodiff.branches import SWITCH
 from neurona.autodiff.loops import LOOP
 from neurona.compiler.prepare import number, op
+from neurona.compiler.sizes import at, spelled, varies
 from neurona.core.errors import IndexOutOfRangeError, NeuronaError
 from neurona.core.node import Node
-from neurona.core.op import LEAF, Array, registry
-from neurona.graph.order import topological
+from neurona.core.op import INPUT, LEAF, Array, Spec, registry
+from neurona.graph.order import rewrite, topological
 from neurona.graph.passes import make
 
 ROUNDS = 1000
@@ -63,6 +64,8 @@ def _indexed_axes(node: Node) -> list[tuple[Node, int]]:
 
 
 def _in_range(indices: Node, extent: int) -> Node:
+    if varies(extent):
+        indices = make(op("cast"), indices, dtype="int64")
     limits = np.iinfo(indices.dtype)
     ok = None
     if limits.max >= extent:
@@ -79,13 +82,18 @@ def _in_range(indices: Node, extent: int) -> Node:
 
 
 def named(
-    error: NeuronaError, inputs: Sequence[Node], ends: Sequence[Node], arrays: Sequence[Array]
+    error: NeuronaError,
+    inputs: Sequence[Node],
+    ends: Sequence[Node],
+    arrays: Sequence[Array],
+    n: int,
 ) -> NeuronaError:
     """The error of a failed check; if it is one of an index, with its value and position.
 
-    inputs, arrays: the graph's leaves and their values; ends: its outputs.
+    inputs, arrays: the graph's leaves and their values; ends: its outputs. n: see `sizes`.
     """
     if isinstance(error, IndexOutOfRangeError):
+        ends = rewrite(ends, lambda node, new: _of_size(node, new, n))
         places = [x for x in topological(ends) if x.op.name in INDEXING or x.op in (SWITCH, LOOP)]
         try:
             with np.errstate(all="ignore"):
@@ -93,7 +101,17 @@ def named(
         except IndexOutOfRangeError as found:
             if _who(found) == _who(error):
                 return IndexOutOfRangeError(*found.args)
-    return type(error)(*error.args)
+    return type(error)(*[spelled(str(part), n) for part in error.args])
+
+
+def _of_size(node: Node, inputs: tuple[Node, ...], n: int) -> Node:
+    """The node with numbers in place of its Sizes."""
+    if node.op is INPUT or (node.inputs == inputs and not varies((node.shape, node.attrs))):
+        return node
+    spec = node.specs or Spec(at(node.shape, n), node.dtype)
+    like = Node(node.op, inputs, at(node.attrs, n), spec)
+    like.source = node.source
+    return like
 
 
 def _who(error: NeuronaError) -> str:

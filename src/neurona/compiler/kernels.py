@@ -15,6 +15,7 @@ from neurona.compiler.fusion import FINAL, FULL, ROW, Fusion, Group, reduced_axe
 from neurona.compiler.loops import Fold, Kernel, Nest, Statement, Store, check, chunk_bounds
 from neurona.compiler.params import Params, Reader
 from neurona.compiler.scalar import INDEX, Expr, compute_dtype
+from neurona.compiler.sizes import is_plain, plain
 from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.views import Axes, Layout, aligned, is_generator, layout, row_major
 from neurona.core import dtypes
@@ -62,7 +63,7 @@ class KernelBuilder(Params):
             row_runs = self.collapse([d for d in every if d in rows])
             column_runs = self.collapse([d for d in every if d not in rows])
         self.index: dict[int, Expr] = {}
-        self.row_loops: list[tuple[str, int]] = []
+        self.row_loops: list[tuple[str, int | Expr]] = []
         self.column_loops: list[tuple[str, int | Expr]] = []
         single = rows is None and not row_runs and column_runs
         if single and self.extent(column_runs[0]) >= 2 * BLOCK:
@@ -79,10 +80,12 @@ class KernelBuilder(Params):
         )
         self.chunks = 1
         if self.row_loops:
-            work = math.prod(group.extents) * max(1, len(group.nodes) // 4)
-            wanted = max(1, min(MAX_CHUNKS, work // CHUNK_WORK, self.row_loops[0][1]))
-            part = chunk_bounds(self.row_loops[0][1], wanted)
-            self.chunks = -(-self.row_loops[0][1] // part) if part else 1
+            first = self.row_loops[0][1]
+            work = math.prod(map(plain, group.extents)) * max(1, len(group.nodes) // 4)
+            self.chunks = max(1, min(MAX_CHUNKS, work // CHUNK_WORK))
+            if is_plain(first):
+                part = chunk_bounds(first, min(self.chunks, max(1, first)))
+                self.chunks = -(-first // part) if part else 1
 
     def extent(self, run: list[int]) -> int:
         return math.prod(self.group.extents[d] for d in run)
@@ -90,7 +93,8 @@ class KernelBuilder(Params):
     def cut_up(self, run: list[int]) -> None:
         total = self.extent(run)
         row, column = self.k.variable("r0"), self.k.variable("c0")
-        self.row_loops = [("r0", -(-total // BLOCK))]
+        blocks = (self.k.constant(total, INDEX) + (BLOCK - 1)) // BLOCK
+        self.row_loops = [("r0", blocks.payload if blocks.head == "constant" else blocks)]
         left = self.k.constant(total, INDEX) - row * BLOCK
         self.column_loops = [("c0", self.k.minimum(left, BLOCK))]
         self.number(run, row * BLOCK + column)

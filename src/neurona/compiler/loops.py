@@ -12,7 +12,7 @@ loop may run in any order and in vectors, its stores after all its reads; a fold
 over the nest, and its result is a variable of that name in the statements that follow. Offsets and
 values are scalar expressions (`scalar`); loop variables, `chunk` and folds are their variables.
 What one chunk writes no other chunk reads or writes. `check` makes sure of names, dtypes and, where
-offsets are affine, bounds.
+offsets are affine, bounds. Extents, sizes and constants may be Sizes (`sizes`), known at run time.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Kernel:
     name: str
     params: tuple[Param, ...]
     chunks: int
-    rows: tuple[tuple[str, int], ...]
+    rows: tuple[tuple[str, int | Expr], ...]
     body: tuple[Statement, ...]
     before: tuple[Statement, ...] = ()
     after: tuple[Statement, ...] = ()
@@ -151,7 +151,7 @@ def check(kernel: Kernel) -> Kernel:
     if len(set(names)) != len(names):
         raise KernelError(f"kernel {kernel.name}: two buffers of one name among {names}")
     outer: dict[str, int | None] = {"chunk": kernel.chunks}
-    rows = outer | dict(kernel.rows)
+    rows = outer | {name: e if isinstance(e, int) else None for name, e in kernel.rows}
     if len(rows) != 1 + len(kernel.rows):
         raise KernelError(f"kernel {kernel.name}: two row loops of one name")
     for statements, scope in ((kernel.before, outer), (kernel.body, rows), (kernel.after, outer)):

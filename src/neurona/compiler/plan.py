@@ -12,10 +12,11 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from neurona.compiler.arena import may_replace, nbytes, place, reuse, spans_of
+from neurona.compiler.arena import Span, may_replace, nbytes, place, reuse, spans_of
 from neurona.compiler.loops import Kernel, Nest, Param, Store, check
 from neurona.compiler.scalar import Builder
-from neurona.compiler.storage import Key, storage_of
+from neurona.compiler.sizes import depends, varies
+from neurona.compiler.storage import Key, Storage, storage_of
 from neurona.compiler.tasks import Task
 from neurona.core.node import Node
 
@@ -24,10 +25,10 @@ from neurona.core.node import Node
 class Plan:
     """tasks in order; the first `guarded` write no Variable and compute all checks.
 
-    slots: number of each piece of memory by storage key (aliases share one).
-    arena: byte offset of those that live in the program's own memory; `size` its bytes.
+    slots: number of each piece of memory by storage key (aliases share one); number 0 has n.
+    spans: the pieces in the program's own memory, and from which task to which they are needed.
     prologue: tasks to run first and whenever a seldom changing input has; kept, kept_size: where
-        their results lie, as arena and size.
+        their results lie, byte offsets by slot, and their bytes.
     """
 
     tasks: list[Task]
@@ -36,8 +37,13 @@ class Plan:
     kept: dict[int, int] = field(default_factory=dict)
     kept_size: int = 0
     slots: dict[Key, int] = field(default_factory=dict)
-    arena: dict[int, int] = field(default_factory=dict)
-    size: int = 0
+    spans: dict[Storage, Span] = field(default_factory=dict)
+
+    def arena(self, n: int = 0) -> tuple[dict[int, int], int]:
+        """Byte offsets by slot in the program's own memory, if n is this size, and its bytes."""
+        sizes = {storage.key: nbytes(storage, n) for storage in self.spans}
+        offsets, size = place(sizes, {s.key: span for s, span in self.spans.items()})
+        return {self.slots[key]: offset for key, offset in offsets.items()}, size
 
 
 def value_key(node: Node) -> Key:
@@ -172,7 +178,9 @@ def _split(
         for task in order:
             pairs = [(s.key, role) for s, role in zip(task.buffers, task.roles, strict=True)]
             made = {key for key, role in pairs if role != "read"}
-            if task.native and not made & elsewhere and {k for k, _ in pairs} - made <= there:
+            steady = task.native and not made & elsewhere and {k for k, _ in pairs} - made <= there
+            # What is kept from run to run must not depend on a run's size.
+            if steady and not depends(task.text) and not any(varies(s.size) for s in task.buffers):
                 prologue.append(task)
                 there |= made
             else:
@@ -214,14 +222,14 @@ def _copy(source: Node, target: Node) -> Task:
 def _assign_memory(
     plan: Plan, same: Mapping[Key, Key], kept: Sequence[Key], own: set[Key], held: Mapping[Key, int]
 ) -> None:
-    """Give every storage a slot, and those of the program itself a place in the arena.
+    """Give every storage a slot, and find out when those of the program itself are in use.
 
     same: keys whose memory is another's. held: up to which task the checks are looked at.
     """
     storages = {s.key: s for task in (*plan.prologue, *plan.tasks) for s in task.buffers}
     # A Variable that is written without being read has a slot too.
     roots = dict.fromkeys(same.get(key, key) for key in storages)
-    numbers = {root: number for number, root in enumerate(roots)}
+    numbers = {root: number for number, root in enumerate(roots, 1)}
     plan.slots = numbers | {key: numbers[same.get(key, key)] for key in storages}
     for key in kept:
         plan.kept[plan.slots[key]] = plan.kept_size
@@ -231,6 +239,4 @@ def _assign_memory(
         root = same.get(key, key)
         if root in spans:
             spans[root] = (spans[root][0], max(spans[root][1], end))
-    sizes = {key: nbytes(storages[key]) for key in roots if key in spans and key not in own}
-    offsets, plan.size = place(sizes, spans)
-    plan.arena = {plan.slots[key]: offset for key, offset in offsets.items()}
+    plan.spans = {storages[k]: spans[k] for k in roots if k in spans and k not in own}

@@ -13,6 +13,7 @@ import numpy as np
 from neurona.autodiff.branches import SWITCH
 from neurona.autodiff.loops import LOOP
 from neurona.compiler import functions
+from neurona.compiler.sizes import Size
 from neurona.compiler.views import is_view, layout
 from neurona.core import dtypes
 from neurona.core.buffer import Buffer
@@ -45,11 +46,22 @@ POSITION = Op(
 """The index along an axis where an element is true, else the axis' extent."""
 
 
+NUMBER = Op(
+    "number",
+    infer=lambda *, size, dtype: Spec((), dtypes.as_dtype(dtype)),
+    evaluate=lambda *, size, dtype: np.asarray(size, dtypes.as_dtype(dtype)),
+    lower=Indexed(lambda k, index, *, size, dtype: k.constant(size, dtypes.as_dtype(dtype))),
+)
+"""A literal that depends on n (see `sizes`)."""
+
+
 def op(name: str) -> Op:
     return registry()[name]
 
 
 def number(value: int | float, dtype: dtypes.DType) -> Node:
+    if isinstance(value, Size):
+        return make(NUMBER, size=value, dtype=dtype.name)
     return Node(LITERAL, (), {}, Spec((), dtype), Buffer(np.asarray(value, dtype)))
 
 

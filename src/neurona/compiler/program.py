@@ -13,6 +13,7 @@ from neurona.compiler.control import Slot
 from neurona.compiler.plan import Plan, make_plan, value_key
 from neurona.compiler.pool import POOL
 from neurona.compiler.runner import END
+from neurona.compiler.sizes import NotAffine, at, stray, varies
 from neurona.compiler.stages import Stages
 from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.tasks import Task, build_tasks
@@ -23,6 +24,9 @@ from neurona.core.node import Node
 from neurona.core.op import LITERAL, Array
 from neurona.graph.order import topological
 from neurona.graph.passes import SIMPLIFY
+
+MOST_ARRANGEMENTS = 256
+"""Sizes for which a program remembers where everything lies."""
 
 
 class Kept:
@@ -36,23 +40,31 @@ class Kept:
 class Memory:
     """What one run needs for itself: the arena and the table of addresses.
 
-    bound: the buffers whose addresses the table has from the last run.
+    bound: the buffers whose addresses the table has from the last run. n: see `sizes`.
     """
 
     def __init__(self, program: Program) -> None:
-        self.arena = aligned_empty((program.size,), np.dtype(np.uint8))
+        self.arena = aligned_empty((0,), np.dtype(np.uint8))
         table = np.zeros(program.slot_count, np.int64)
         # A memoryview takes Python's integers quicker than the array does.
         self.slots: Any = memoryview(cast(Any, table))
         self.address = address(table)
-        start = address(self.arena)
-        for slot, offset in program.places:
-            self.slots[slot] = start + offset
         for slot, array in program.constants:
             self.slots[slot] = address(array)
         self.bound: list[Buffer | None] = [None] * len(program.input_slots)
         self.kept: Kept | None = None
         self.objects: dict[int, Any] = {}
+        self.n = -1
+
+    def arrange(self, program: Program, n: int) -> None:
+        """Give every piece of the arena its place for this n."""
+        places, size = program.places(n)
+        if size > self.arena.size:
+            self.arena = aligned_empty((size,), np.dtype(np.uint8))
+        start = address(self.arena)
+        for slot, offset in places:
+            self.slots[slot] = start + offset
+        self.slots[0] = self.n = n
 
 
 class Program:
@@ -94,6 +106,9 @@ class Program:
         oks = outputs[len(results) + len(olds) :]
         self.outputs = outputs
         order = topological(outputs)
+        self.sized = any(varies(node.shape) or varies(node.attrs) for node in order)
+        if self.sized and any(map(control.is_control, order)):
+            raise NotAffine("a loop or a choice in a program whose sizes are known at run time")
         self.stages.end("passes")
         bodies = {id(node): self._bodies(node) for node in order if control.is_control(node)}
         tasks, self.layouts = build_tasks(order, outputs, bodies)
@@ -103,7 +118,7 @@ class Program:
         pairs = list(zip(olds, news, strict=True))
         self.plan: Plan = make_plan(tasks, pairs, oks, outside, [*fixed, *constants])
         slots = self.plan.slots
-        self.slot_count = len(set(slots.values())) + 1
+        self.slot_count = len({0, *slots.values()}) + 1
         self.unused = self.slot_count - 1
         self.input_slots = [slots.get(value_key(node), self.unused) for node in self.inputs]
         self.result_specs = [(slots.get(value_key(n), self.unused), n.spec) for n in self.results]
@@ -111,13 +126,9 @@ class Program:
         self.constants = [
             (slots[value_key(n)], n.array) for n in constants if value_key(n) in slots
         ]
-        self.places = list(self.plan.arena.items())
-        self.size = self.plan.size
-        if inner:
-            # Inlined (see `control`), it has its prologue's results in its arena, after the rest.
-            kept = self.plan.kept.items()
-            self.places += [(slot, self.plan.size + offset) for slot, offset in kept]
-            self.size += self.plan.kept_size
+        self.inner = inner
+        self.inlined: list[tuple[int, int]] = []
+        self._places: dict[int, tuple[list[tuple[int, int]], int]] = {}
         self._words: list[Array] = []
         self.stages.end("plan")
         self.prologue_steps = self._segments(self.plan.prologue, -1)
@@ -138,6 +149,26 @@ class Program:
             Program(body.inputs, body.outputs, fixed=control.steady_inputs(node, body), inner=True)
             for body in control.bodies_of(node)
         )
+
+    @property
+    def size(self) -> int:
+        """Bytes of the arena of a program whose sizes are all known."""
+        return self.places()[1]
+
+    def places(self, n: int = 0) -> tuple[list[tuple[int, int]], int]:
+        """Where each slot of the program's own memory lies in the arena, and the arena's bytes."""
+        found = self._places.get(n)
+        if found is None:
+            if len(self._places) >= MOST_ARRANGEMENTS:
+                self._places.clear()
+            offsets, size = self.plan.arena(n)
+            places = [*offsets.items(), *self.inlined]
+            if self.inner:
+                # Inlined (see `control`), it has its prologue's results there, after the rest.
+                places += [(slot, size + offset) for slot, offset in self.plan.kept.items()]
+                size += self.plan.kept_size
+            found = self._places[n] = places, size
+        return found
 
     @staticmethod
     def words(steps: Sequence[list[int] | Task]) -> list[int]:
@@ -190,6 +221,8 @@ class Program:
                 end_segment()
                 segments.append(task)
                 continue
+            if self.sized and stray(task.text):
+                raise NotAffine(f"{task} needs a size as a plain number")
             function = native.load(task.text, "kernel")
             used = [Slot(self.plan.slots[storage.key]) for storage in task.buffers]
             chunks = task.chunks if task.shared else -task.chunks
@@ -205,13 +238,17 @@ class Program:
         arrays: Sequence[Array],
         buffers: Sequence[Buffer] = (),
         versions: tuple[int, ...] = (),
+        n: int = 0,
     ) -> list[Array]:
         """The results. The inputs are `arrays`, then `buffers`: row-major and of their dtype.
 
-        versions: of the fixed inputs; other ones than before run the prologue again.
+        versions: of the fixed inputs; other ones than before run the prologue again. n: the size
+        that is known at run time, if there is one (see `sizes`).
         Raises a check's error if it fails; no Variable is written then.
         """
         memory = self._free.pop() if self._free else Memory(self)
+        if memory.n != n:
+            memory.arrange(self, n)
         slots, bound = memory.slots, memory.bound
         i = 0
         for array in arrays:
@@ -226,7 +263,8 @@ class Program:
             self._use_kept(memory, versions)
         results = []
         for slot, spec in self.result_specs:
-            result = result_empty(spec.shape, spec.dtype)
+            shape = at(spec.shape, n) if self.sized else spec.shape
+            result = result_empty(shape, spec.dtype)
             slots[slot] = address(result)
             results.append(result)
         try:
@@ -238,7 +276,7 @@ class Program:
                     if failed:
                         values = [*arrays, *[buffer.array for buffer in buffers]]
                         error = self.errors[failed - 1]
-                        raise indices.named(error, self.inputs, self.recorded, values)
+                        raise indices.named(error, self.inputs, self.recorded, values, n)
         finally:
             memory.objects.clear()
             self._free.append(memory)
@@ -275,7 +313,7 @@ class Program:
             return
         with np.errstate(all="ignore"):
             arrays = [self._array(x, memory) for x in node.inputs]
-            result = node.op.evaluate(*arrays, **node.attrs)
+            result = node.op.evaluate(*arrays, **at(node.attrs, memory.n))
         if node.specs is not None:
             memory.objects[id(node)] = tuple(np.array(part) for part in result)
         else:
@@ -290,21 +328,21 @@ class Program:
         place = layout(node, self.layouts)
         if place is None:
             raise TypeError(f"{node!r} has no strides")
+        shape = at(node.shape, memory.n)
         if place.base.op is LITERAL:
-            return np.broadcast_to(place.base.array, node.shape)
-        if 0 in node.shape:
-            return np.empty(node.shape, node.dtype)
+            return np.broadcast_to(place.base.array, shape)
+        if 0 in shape:
+            return np.empty(shape, node.dtype)
         size = place.base.dtype.itemsize
         raw = self._raw(storage_of(place.base), memory)
-        strides = tuple(stride * size for stride in place.strides)
-        return np.ndarray(node.shape, raw.dtype, raw, place.offset * size, strides)
+        strides = tuple(stride * size for stride in at(place.strides, memory.n))
+        return np.ndarray(shape, raw.dtype, raw, at(place.offset, memory.n) * size, strides)
 
     def _raw(self, storage: Storage, memory: Memory) -> Array:
         """The elements of a piece of memory during a run."""
         start = memory.slots[self.plan.slots[storage.key]]
-        return cast(
-            Array, _memory(start, storage.size * storage.dtype.itemsize).view(storage.dtype)
-        )
+        nbytes = at(storage.size, memory.n) * storage.dtype.itemsize
+        return cast(Array, _memory(start, nbytes).view(storage.dtype))
 
 
 def _memory(start: int, nbytes: int) -> Any:

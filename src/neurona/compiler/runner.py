@@ -3,7 +3,8 @@
 A segment is an int64 array of sections. A section has the count of its tasks; for each task its
 function's address, its number of chunks (negative if they are not worth sharing), its number of
 buffers, and the slots of those, from which the runner makes the task's table; then the count of its
-checks and the slot of each boolean that must hold. The result is 0, or the number (from 1) of the
+checks and the slot of each boolean that must hold. Slot 0 has n (see `sizes`), which stands before
+the first entry of every task's table. The result is 0, or the number (from 1) of the
 first check that does not hold, after whose section nothing was run. Instead of a count stands
 
     END      at the end of the segment
@@ -74,7 +75,9 @@ class RunnerEmitter(Text):
     def runner(self) -> None:
         parameters = "ptr %segment, ptr %slots, ptr %desks, i64 %workers"
         with self.function(f"i64 @run({parameters})"):
-            table = self.assign(f"alloca [{MAX_BUFFERS} x ptr], align 64")
+            room = self.assign(f"alloca [{MAX_BUFFERS + 1} x ptr], align 64")
+            self.put(f"store i64 {self.word('%slots', 0)}, ptr {room}")
+            table = self.place(room, 1)
             board = self.assign("alloca [8 x i64], align 64")
             arguments = f"{parameters}, ptr {table}, ptr {board}"
             self.put(f"ret i64 {self.assign(f'call i64 @walk({arguments})')}")

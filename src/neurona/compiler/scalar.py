@@ -17,25 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from neurona.compiler.sizes import NotAffine, Size, varies
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
 
 INDEX = dtypes.int64
-PREDICATES = frozenset(
-    [
-        "equal",
-        "not_equal",
-        "less",
-        "less_equal",
-        "greater",
-        "greater_equal",
-        "isnan",
-        "isinf",
-        "isfinite",
-        "signbit",
-        "unordered",
-    ]
-)
+COMPARISONS = frozenset(["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"])
+PREDICATES = COMPARISONS | {"isnan", "isinf", "isfinite", "signbit", "unordered"}
 _BITS = {
     ("bits", 4): dtypes.int32, ("bits", 8): dtypes.int64,
     ("from_bits", 4): dtypes.float32, ("from_bits", 8): dtypes.float64,
@@ -199,6 +187,8 @@ class Builder:
 
     def constant(self, value: Any, dtype: DType) -> Expr:
         kind = compute_dtype(dtype)
+        if isinstance(value, Size):
+            return self.cast(self._make("constant", value, (), INDEX), dtype)
         number: Any = dtypes.convert(np.asarray(value), dtype).astype(kind).item()
         return self._make("constant", number, (), kind)
 
@@ -221,7 +211,7 @@ class Builder:
             )
         if x.dtype == dtype:
             return x
-        if x.head == "constant":
+        if x.head == "constant" and not isinstance(x.payload, Size):
             return self.constant(x.payload, dtype)
         return self._make("call", "cast", (x,), dtype)
 
@@ -258,6 +248,23 @@ def _simplify(k: Builder, name: str, args: tuple[Expr, ...]) -> Expr | None:
     a, b = args
     x, y = (arg.payload if arg.head == "constant" else None for arg in args)
     if x is not None and y is not None:
+        known = _index_arithmetic(k, name, x, y)
+        if known is not None:
+            return known
+    if (name == "add" and x == 0) or (name == "multiply" and x == 1):
+        return b
+    if (name in ("add", "subtract") and y == 0) or (
+        name in ("multiply", "floor_divide") and y == 1
+    ):
+        return a
+    if (name == "multiply" and 0 in (x, y)) or (name == "remainder" and y == 1):
+        return k.constant(0, INDEX)
+    return None
+
+
+def _index_arithmetic(k: Builder, name: str, x: int, y: int) -> Expr | None:
+    """What two constants come to; None where that is known at run time only."""
+    try:
         match name:
             case "add":
                 return k.constant(x + y, INDEX)
@@ -269,14 +276,8 @@ def _simplify(k: Builder, name: str, args: tuple[Expr, ...]) -> Expr | None:
                 return k.constant(x // y, INDEX)
             case "remainder" if y > 0:
                 return k.constant(x % y, INDEX)
-            case "less" | "less_equal" | "greater" | "greater_equal" | "equal" | "not_equal":
-                return k.constant(bool(getattr(np, name)(x, y)), dtypes.bool_)
-    if (name == "add" and x == 0) or (name == "multiply" and x == 1):
-        return b
-    if (name in ("add", "subtract") and y == 0) or (
-        name in ("multiply", "floor_divide") and y == 1
-    ):
-        return a
-    if (name == "multiply" and 0 in (x, y)) or (name == "remainder" and y == 1):
-        return k.constant(0, INDEX)
+    except NotAffine:
+        return None
+    if name in COMPARISONS and not varies((x, y)):
+        return k.constant(bool(getattr(np, name)(x, y)), dtypes.bool_)
     return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurona.compiler import functions
+from neurona.compiler.sizes import definitions, depends
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
 
@@ -79,6 +80,7 @@ class Text:
         self.lines: list[str] = []
         self.finished: list[str] = []
         self.declarations: set[str] = set()
+        self.sized: set[str] = set()
         self.count = 0
 
     @contextmanager
@@ -88,8 +90,23 @@ class Text:
         yield
         if not self.lines[-1].startswith("  ret "):
             self.put("ret void")
-        self.finished += [f"define {signature} #0 {{", "start:", *self.lines, "}"]
+        head: list[str] = []
+        if any(map(depends, self.lines)):
+            head = definitions(self.lines)
+            if "ptr %table" in signature:
+                # n stands before the table's first entry (see `runner`).
+                place = "  %place_of_n = getelementptr ptr, ptr %table, i64 -1"
+                head[:0] = [place, "  %n = load i64, ptr %place_of_n"]
+            else:
+                signature = f"{signature.removesuffix(')')}, i64 %n)"
+                self.sized.add(signature[signature.index("@") : signature.index("(")])
+        self.finished += [f"define {signature} #0 {{", "start:", *head, *self.lines, "}"]
         self.lines = outer
+
+    def call_own(self, name: str, *arguments: str) -> None:
+        """Call a function that was written with `function`, which gets n if it needs it."""
+        more = ("i64 %n",) if name in self.sized else ()
+        self.put(f"call void {name}({', '.join([*arguments, *more])})")
 
     @contextmanager
     def loop(self, start: str, stop: str, step: int = 1) -> Iterator[str]:
@@ -195,7 +212,7 @@ class Text:
         if dtypes.is_float(dtype):
             text = float_literal(value, dtype)
         else:
-            text = str(int(value)) if dtype != dtypes.bool_ else str(bool(value)).lower()
+            text = str(value) if dtype != dtypes.bool_ else str(bool(value)).lower()
         return f"splat ({llvm_type(dtype)} {text})" if wide else text
 
     def splat(self, text: str, kind: str) -> str:
