@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import neurona as ne
+from neurona.compiler.matmul import MAX_CHUNKS, Matmul
+from neurona.compiler.pack import Packing
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
 from tests.compiler.graphs import Array
@@ -161,3 +164,76 @@ def test_integer_products_wrap(dtype: DType) -> None:
     rng = np.random.default_rng(0)
     a, b = (rng.integers(info.min, info.max, s, dtype, endpoint=True) for s in ((5, 9), (9, 4)))
     np.testing.assert_array_equal(ne.compile(lambda a, b: a @ b)(a, b).numpy(), np.matmul(a, b))
+
+
+@pytest.mark.parametrize("inner", [513, 4096])
+def test_long_sums_are_as_exact_as_numpys(inner: int) -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=s).astype(np.float32) for s in ((64, inner), (inner, 96)))
+    expected = exact_product(a, b)[0]
+    ours, numpys = (
+        np.sqrt(np.mean((result - expected) ** 2))
+        for result in (ne.compile(lambda a, b: a @ b)(a, b).numpy(), a @ b)
+    )
+    assert ours < 2 * numpys
+
+
+@pytest.mark.parametrize("shapes", [((40, 30), (30, 33)), ((3, 900), (900, 31)), ((9, 7), (7, 5)),
+                                    ((3, 4, 6), (3, 6, 3))])  # fmt: skip
+def test_nothing_is_read_behind_an_operand(shapes: tuple[Any, Any]) -> None:
+    rng = np.random.default_rng(0)
+    a, b = (at_end_of_memory(rng.normal(size=s).astype(np.float32)) for s in shapes)
+    np.testing.assert_allclose(ne.compile(lambda a, b: a @ b)(a, b).numpy(), a @ b, atol=1e-4)
+    left, right = (at_end_of_memory(np.swapaxes(x, -1, -2)) for x in (a, b))
+    actual = ne.compile(lambda a, b: a.mT @ b.mT)(left, right).numpy()
+    np.testing.assert_allclose(actual, a @ b, atol=1e-4)
+
+
+def at_end_of_memory(x: Array) -> Array:
+    """The array right before a page that nobody may touch."""
+    mmap = pytest.importorskip("mmap")
+    if not hasattr(mmap, "PROT_READ"):
+        pytest.skip("needs mprotect")
+    page = mmap.PAGESIZE
+    size = -(-x.nbytes // page) * page
+    block = np.frombuffer(mmap.mmap(-1, size + page), np.uint8)
+    protect = ctypes.CDLL(None, use_errno=True).mprotect
+    protect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    assert protect(block.ctypes.data + size, page, 0) == 0
+    end: Array = block[size - x.nbytes : size].view(x.dtype).reshape(x.shape)
+    end[...] = x
+    return end
+
+
+def test_panels_that_one_thread_packs_alone_are_one_chunk() -> None:
+    def packing(batch: int, columns: int) -> Packing:
+        return Packing((batch,), (64 * columns,), 64, columns, 1, 64, 0, 32, dtypes.float32, 16)
+
+    assert packing(1, 64).chunks == 1
+    assert packing(1, 1000).chunks == 4
+    many = packing(4096, 33)
+    assert many.chunks == MAX_CHUNKS
+    assert many.panels_a_chunk * many.chunks >= many.count
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 64), (128, 128, 128), (129, 129, 129), (0, 4, 4),
+                                   (128, 784, 512), (17, 2048, 2049), (999, 999, 999)])  # fmt: skip
+def test_blocks_cover_all_tiles_about_evenly(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    product = Matmul((), m, k, n, (k, 1), (n, 1), 0, 0, dtypes.float32, 16)
+    rows, columns = product.parts
+    assert product.chunks == rows * columns <= MAX_CHUNKS
+    assert rows <= max(1, product.tiles)
+    assert columns <= product.panels
+    if m == n == 64:
+        assert product.chunks == 2
+
+
+def test_operands_are_packed_where_it_pays() -> None:
+    def product(m: int, k: int, n: int, b_strides: tuple[int, int]) -> Matmul:
+        return Matmul((), m, k, n, (k, 1), b_strides, 0, 0, dtypes.float32, 16)
+
+    assert product(10, 784, 30, (30, 1)).right is None
+    assert product(256, 256, 256, (256, 1)).right is None
+    assert product(10, 784, 30, (1, 784)).right is not None
+    assert product(512, 512, 512, (512, 1)).right is not None

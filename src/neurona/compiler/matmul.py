@@ -1,27 +1,36 @@
 """The matrix product as a generated micro-kernel.
 
-B is packed into panels of NR columns (see `pack`). A tile of MR×NR results
+B is read in panels of NR columns, packed (see `pack`) where that pays. A tile of MR×NR results
 stays in registers while K runs: each step loads one row of the panel and broadcasts MR elements of
 A, which is read where it lies, whatever its strides. The last rows and columns have tiles of their
-own, all of static size. Chunks are blocks of tile rows (Goto and van de Geijn, "Anatomy of
-High-Performance Matrix Multiplication", 2008).
+own, all of static size (Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication",
+2008). Long sums are added up from blocks along K, so that their error stays small. Chunks are
+rectangles of tiles.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
-from neurona.compiler.pack import Packing
-from neurona.compiler.text import Text, llvm_type
+from neurona.compiler.pack import MAX_CHUNKS, Packing, PanelText
 from neurona.core.dtypes import DType
 from neurona.core.op import Shape
 
 Strides = tuple[int, ...]
-CHUNK_FLOPS = 1 << 19
+CHUNK_FLOPS = 3 << 17
 """Arithmetic that makes a chunk of its own worth while."""
-MAX_CHUNKS = 64
+OVERHEAD = 8
+"""Steps along K that take as long as a tile's beginning and end."""
 PAGE = 4096
+DEPTH = 512
+"""Terms that are added up one by one; more are summed in blocks."""
+FEW_TILES = 2
+CACHED = 1 << 18
+NEARBY = 1 << 24
+"""B is read where it lies by few rows of tiles, if it stays in the second cache, or if all of them
+read no more bytes than this."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +68,12 @@ class Matmul:
         return -(-self.n // self.nr)
 
     @property
-    def right(self) -> Packing:
-        """B in panels of NR columns."""
+    def right(self) -> Packing | None:
+        """B in panels of NR columns where it pays; else it is read where it lies."""
+        size = self.k * self.n * self.dtype.itemsize
+        near = size <= CACHED or self.tiles * size <= NEARBY
+        if self.b_strides[-1] == 1 and (near or self.tiles <= FEW_TILES):
+            return None
         return self.packing(self.b_strides, self.b_offset, self.n, self.nr, self.b_strides[-2:])
 
     @property
@@ -91,21 +104,31 @@ class Matmul:
 
     @property
     def tiles(self) -> int:
-        return self.m // self.mr
+        """Rows of tiles of one product, the last ones included."""
+        return -(-self.m // self.mr)
 
     @property
+    def work(self) -> int:
+        """Arithmetic of one product, as many operations as its tiles could do in the same time."""
+        return 2 * self.tiles * self.mr * self.panels * self.nr * (self.k + OVERHEAD)
+
+    @functools.cached_property
     def parts(self) -> tuple[int, int]:
-        """Into how many blocks of tile rows and of panels one product is cut, rows first."""
-        wanted = max(1, min(MAX_CHUNKS, 2 * self.m * self.n * self.k // CHUNK_FLOPS))
-        rows = -(-self.tiles // self.tiles_a_part(wanted)) if self.tiles else 1
-        wanted = -(-wanted // rows)
-        return rows, -(-self.panels // self.panels_a_part(wanted)) if self.panels else 1
+        """Into how many blocks, along rows and columns of tiles, one product is cut.
 
-    def tiles_a_part(self, count: int) -> int:
-        return max(1, -(-self.tiles // count))
-
-    def panels_a_part(self, count: int) -> int:
-        return max(1, -(-self.panels // count))
+        What all blocks read and what one of them computes are both to be small: elements and terms
+        count the same for every step along K, as if some threads waited for the last block.
+        """
+        wanted = -(-self.work // CHUNK_FLOPS)
+        most = max(1, min(wanted, MAX_CHUNKS // max(1, math.prod(self.batch))))
+        cuts = [(0, 1, 1)] if most == 1 else []
+        for rows in range(1, min(most, self.tiles) + 1):
+            for columns in range(1, min(most // rows, self.panels) + 1):
+                height, width = -(-self.tiles // rows), -(-self.panels // columns)
+                largest = height * self.mr * width * self.nr
+                cuts.append((self.m * columns + self.n * rows + largest, rows, columns))
+        _, rows, columns = min(cuts)
+        return rows, columns
 
     @property
     def blocks(self) -> int:
@@ -114,7 +137,8 @@ class Matmul:
 
     @property
     def blocks_a_chunk(self) -> int:
-        return max(1, -(-self.blocks // MAX_CHUNKS))
+        work = math.prod(self.batch) * self.work
+        return max(1, -(-self.blocks // min(MAX_CHUNKS, max(1, -(-work // CHUNK_FLOPS)))))
 
     @property
     def chunks(self) -> int:
@@ -129,18 +153,19 @@ def lanes_for(dtype: DType, float32_lanes: int) -> int:
     return float32_lanes * 4 // dtype.itemsize
 
 
-class MatmulEmitter(Text):
-    """LLVM IR of the product of A (packed or not) and packed B: table (A, B, C)."""
+class MatmulEmitter(PanelText):
+    """LLVM IR of the product of A and B, either packed or not: table (A, B, C)."""
 
     def __init__(self, mm: Matmul) -> None:
-        super().__init__(mm.lanes)
+        super().__init__(mm.dtype, mm.lanes)
         self.mm = mm
         self.left, self.right = mm.left, mm.right
         # Strides of A's rows and columns within a tile, and from tile to tile.
         self.row, self.column = (1, mm.mr) if self.left else mm.a_strides[-2:]
         self.tile_step = self.left.panel_size if self.left else mm.mr * mm.a_strides[-2]
-        self.kind = llvm_type(mm.dtype)
-        self.wide = self.vector(self.kind, True)
+        # From row to row of a panel of B, and from panel to panel.
+        self.depth_step = mm.nr if self.right else mm.b_strides[-2]
+        self.panel_step = self.right.panel_size if self.right else mm.nr
         self.functions: dict[tuple[int, int], str] = {}
 
     def run(self) -> str:
@@ -150,19 +175,19 @@ class MatmulEmitter(Text):
             for i in range(3):
                 slot = self.assign(f"getelementptr ptr, ptr %table, i64 {i}")
                 pointers.append(self.assign(f"load ptr, ptr {slot}"))
-            start = 0 if self.left else mm.a_offset
-            a = self.assign(f"getelementptr {self.kind}, ptr {pointers[0]}, i64 {start}")
+            a = self.pointer(pointers[0], 0 if self.left else mm.a_offset)
+            b = self.pointer(pointers[1], 0 if self.right else mm.b_offset)
             first = self.assign(f"mul i64 %first, {mm.blocks_a_chunk}")
             last = self.assign(f"mul i64 %last, {mm.blocks_a_chunk}")
             with self.loop(first, self.smaller(last, mm.blocks)) as block:
-                self.block(block, a, pointers[1], pointers[2])
+                self.block(block, a, b, pointers[2])
         return "\n".join([*self.finished, *sorted(self.declarations)])
 
     def smaller(self, a: str, b: int) -> str:
         return self.intrinsic("i64", "llvm.smin.i64", ("i64", a), ("i64", str(b)))
 
     def block(self, block: str, a: str, b: str, c: str) -> None:
-        """Some tile rows and panels of one of the products."""
+        """Some rows and columns of tiles of one of the products."""
         mm = self.mm
         rows, columns = mm.parts
         batch = self.assign(f"sdiv i64 {block}, {rows * columns}")
@@ -170,27 +195,21 @@ class MatmulEmitter(Text):
         row = self.assign(f"sdiv i64 {part}, {columns}")
         column = self.assign(f"srem i64 {part}, {columns}")
         a, b, c = self.move_to_batch(batch, a, b, c)
-        start, stop = self.span(row, mm.tiles_a_part(rows), mm.tiles)
-        is_last = self.assign(f"icmp eq i64 {row}, {rows - 1}")
+        start, stop = self.span(row, rows, mm.tiles)
+        first, last = self.span(column, columns, mm.panels)
         full, rest = divmod(mm.n, mm.nr)
-        if full:
-            first, last = self.span(column, mm.panels_a_part(columns), full)
-            with self.loop(first, last) as panel:
-                self.panel(panel, mm.nr, a, b, c, start, stop, is_last)
+        with self.loop(first, self.smaller(last, full)) as panel:
+            self.panel(panel, mm.nr, a, b, c, start, stop)
         if rest:
-            self.count += 1
-            tag = self.count
-            at_end = self.assign(f"icmp eq i64 {column}, {columns - 1}")
-            self.put(f"br i1 {at_end}, label %edge{tag}, label %inside{tag}")
-            self.label(f"edge{tag}")
-            self.panel(str(full), rest, a, b, c, start, stop, is_last)
-            self.put(f"br label %inside{tag}")
-            self.label(f"inside{tag}")
+            with self.where(self.assign(f"icmp sgt i64 {last}, {full}")):
+                self.panel(str(full), rest, a, b, c, start, stop)
 
-    def span(self, part: str, size: int, limit: int) -> tuple[str, str]:
-        """The numbers that a part of `size` covers, below `limit`."""
-        start = self.assign(f"mul nsw i64 {part}, {size}")
-        return start, self.smaller(self.assign(f"add nsw i64 {start}, {size}"), limit)
+    def span(self, part: str, parts: int, count: int) -> tuple[str, str]:
+        """The first of the things that a part holds, and the one behind its last."""
+        following = self.assign(f"add nsw i64 {part}, 1")
+        places = [self.assign(f"mul nsw i64 {i}, {count}") for i in (part, following)]
+        start, stop = [self.assign(f"sdiv i64 {place}, {parts}") for place in places]
+        return start, stop
 
     def move_to_batch(self, batch: str, a: str, b: str, c: str) -> tuple[str, str, str]:
         mm = self.mm
@@ -199,24 +218,19 @@ class MatmulEmitter(Text):
         for extent in reversed(mm.batch):
             places.insert(0, self.assign(f"srem i64 {rest}, {extent}"))
             rest = self.assign(f"sdiv i64 {rest}, {extent}")
-        b_at = self.packed_matrix(self.right, places)
-        if self.left is not None:
-            a_at = self.packed_matrix(self.left, places)
-        else:
-            a_at = "0"
-            for place, stride in zip(places, mm.a_strides, strict=False):
-                step = self.assign(f"mul i64 {place}, {stride}")
-                a_at = self.assign(f"add i64 {a_at}, {step}")
+        a_at = self.matrix(self.left, mm.a_strides, places)
+        b_at = self.matrix(self.right, mm.b_strides, places)
         c_at = self.assign(f"mul i64 {batch}, {mm.m * mm.n}")
-        moved = [
-            self.assign(f"getelementptr {self.kind}, ptr {base}, i64 {at}")
-            for base, at in ((a, a_at), (b, b_at), (c, c_at))
-        ]
-        return moved[0], moved[1], moved[2]
+        return self.pointer(a, a_at), self.pointer(b, b_at), self.pointer(c, c_at)
 
-    def packed_matrix(self, packing: Packing, places: list[str]) -> str:
-        """Where the matrix of these batch indices starts among the packed ones."""
+    def matrix(self, packing: Packing | None, strides: Strides, places: list[str]) -> str:
+        """Where the matrix of these batch indices starts, among the packed ones if it is packed."""
         at = "0"
+        if packing is None:
+            for place, stride in zip(places, strides, strict=False):
+                step = self.assign(f"mul i64 {place}, {stride}")
+                at = self.assign(f"add i64 {at}, {step}")
+            return at
         for place, extent in zip(places, packing.batch, strict=True):
             at = self.assign(f"mul i64 {at}, {extent}")
             if extent != 1:
@@ -224,91 +238,113 @@ class MatmulEmitter(Text):
         return self.assign(f"mul i64 {at}, {packing.matrix_size}")
 
     def panel(
-        self, panel: str, columns: int, a: str, b: str, c: str, start: str, stop: str, last: str
+        self, panel: str, columns: int, a: str, b: str, c: str, start: str, stop: str
     ) -> None:
-        """All tiles of the chunk against one panel of `columns` real columns."""
+        """The tiles start … stop − 1 of one panel, which has `columns` columns."""
         mm = self.mm
-        b_at = self.assign(f"mul i64 {panel}, {mm.k * mm.nr}")
-        b = self.assign(f"getelementptr {self.kind}, ptr {b}, i64 {b_at}")
-        c_at = self.assign(f"mul i64 {panel}, {mm.nr}")
-        c = self.assign(f"getelementptr {self.kind}, ptr {c}, i64 {c_at}")
-        with self.loop(start, stop) as tile:
+        b = self.pointer(b, self.assign(f"mul i64 {panel}, {self.panel_step}"))
+        c = self.pointer(c, self.assign(f"mul i64 {panel}, {mm.nr}"))
+        full, rest = divmod(mm.m, mm.mr)
+        with self.loop(start, self.smaller(stop, full)) as tile:
             self.call_tile(mm.mr, columns, tile, a, b, c)
-        rest = mm.m % mm.mr
         if rest:
-            self.count += 1
-            tag = self.count
-            self.put(f"br i1 {last}, label %rest{tag}, label %done{tag}")
-            self.label(f"rest{tag}")
-            self.call_tile(rest, columns, str(mm.tiles), a, b, c)
-            self.put(f"br label %done{tag}")
-            self.label(f"done{tag}")
+            with self.where(self.assign(f"icmp sgt i64 {stop}, {full}")):
+                self.call_tile(rest, columns, str(full), a, b, c)
 
     def call_tile(self, rows: int, columns: int, tile: str, a: str, b: str, c: str) -> None:
         mm = self.mm
-        a_at = self.assign(f"mul i64 {tile}, {self.tile_step}")
-        a = self.assign(f"getelementptr {self.kind}, ptr {a}, i64 {a_at}")
-        c_at = self.assign(f"mul i64 {tile}, {mm.mr * mm.n}")
-        c = self.assign(f"getelementptr {self.kind}, ptr {c}, i64 {c_at}")
+        a = self.pointer(a, self.assign(f"mul i64 {tile}, {self.tile_step}"))
+        c = self.pointer(c, self.assign(f"mul i64 {tile}, {mm.mr * mm.n}"))
+        self.put(f"call void {self.tile_of(rows, columns)}(ptr {a}, ptr {b}, ptr {c})")
+
+    def tile_of(self, rows: int, columns: int) -> str:
+        """The name of the function for tiles of this size, written when first wanted."""
         name = self.functions.get((rows, columns))
         if name is None:
             name = self.functions[rows, columns] = f"@tile_{rows}_{columns}"
             self.tile(name, rows, columns)
-        self.put(f"call void {name}(ptr {a}, ptr {b}, ptr {c})")
+        return name
+
+    # --- one tile ---
 
     def tile(self, name: str, rows: int, columns: int) -> None:
         """A function that computes `rows`×`columns` results in registers and stores them."""
-        mm = self.mm
-        places = [(i, j) for i in range(rows) for j in range(mm.vectors)]
-        with self.function(f"internal void {name}(ptr noalias %a, ptr noalias %b, ptr noalias %c)"):
-            self.put("br label %head")
-            self.label("head")
-            self.put("%k = phi i64 [ 0, %start ], [ %next, %body ]")
-            for i, j in places:
-                self.put(
-                    f"%s{i}_{j} = phi {self.wide} [ zeroinitializer, %start ], [ %n{i}_{j}, %body ]"
-                )
-            self.put(f"%more = icmp slt i64 %k, {mm.k}")
-            self.put("br i1 %more, label %body, label %exit")
-            self.label("body")
-            row = self.assign(f"mul nsw i64 %k, {mm.nr}")
-            right = []
-            for j in range(mm.vectors):
-                at = self.assign(f"add nsw i64 {row}, {j * mm.lanes}")
-                pointer = self.assign(f"getelementptr inbounds {self.kind}, ptr %b, i64 {at}")
-                align = mm.dtype.itemsize * mm.lanes
-                right.append(self.assign(f"load {self.wide}, ptr {pointer}, align {align}"))
-            column = self.assign(f"mul nsw i64 %k, {self.column}")
-            for i in range(rows):
-                at = self.assign(f"add nsw i64 {column}, {i * self.row}")
-                pointer = self.assign(f"getelementptr inbounds {self.kind}, ptr %a, i64 {at}")
-                left = self.splat(self.assign(f"load {self.kind}, ptr {pointer}"), self.kind)
-                for j in range(mm.vectors):
-                    typed = [(self.wide, t) for t in (left, right[j], f"%s{i}_{j}")]
-                    name = f"llvm.fma.{self.suffix(self.kind, True)}"
-                    self.put(f"%n{i}_{j} = {self.call(self.wide, name, *typed)}")
-            self.put("%next = add nsw i64 %k, 1")
-            self.put("br label %head")
-            self.label("exit")
-            for i, j in places:
-                self.store_sums(i, j, columns)
+        vectors = -(-columns // self.lanes)
+        places = [(i, j) for i in range(rows) for j in range(vectors)]
+        arguments = "ptr noalias %a, ptr noalias %b, ptr noalias %c"
+        # Totals of blocks wait on the stack: a vector there must not lie on two lines of the cache.
+        with self.function(f"internal void {name}({arguments}) alignstack(64)"):
+            totals = self.sums_of_blocks(places, columns)
+            for (i, j), total in zip(places, totals, strict=True):
+                self.store_sums(i, j, columns, total)
             self.put("ret void")
 
-    def store_sums(self, i: int, j: int, columns: int) -> None:
-        mm = self.mm
-        live = min(mm.lanes, columns - j * mm.lanes)
-        if live <= 0:
-            return
-        at = i * mm.n + j * mm.lanes
-        pointer = self.assign(f"getelementptr inbounds {self.kind}, ptr %c, i64 {at}")
-        align = mm.dtype.itemsize
-        if live == mm.lanes:
-            self.put(f"store {self.wide} %s{i}_{j}, ptr {pointer}, align {align}")
-            return
-        flags = ", ".join(f"i1 {str(lane < live).lower()}" for lane in range(mm.lanes))
-        masks = f"<{mm.lanes} x i1>"
-        name = f"llvm.masked.store.{self.suffix(self.kind, True)}.p0"
-        typed = [
-            (self.wide, f"%s{i}_{j}"), ("ptr", pointer), ("i32", str(align)), (masks, f"<{flags}>"),
-        ]  # fmt: skip
-        self.put(self.call("void", name, *typed))
+    def sums_of_blocks(self, places: list[tuple[int, int]], columns: int) -> list[str]:
+        """The sums along K, those of blocks of about equal depth added up."""
+        k = self.mm.k
+        if k <= DEPTH:
+            return self.sums(places, columns, "0", str(k), "start")
+        depth = -(-k // -(-k // DEPTH))
+        totals = [f"%t{i}_{j}" for i, j in places]
+        self.put("br label %block")
+        self.label("block")
+        self.put("%first = phi i64 [ 0, %start ], [ %last, %exit ]")
+        for total in totals:
+            self.put(f"{total} = phi {self.wide} [ zeroinitializer, %start ], [ {total}n, %exit ]")
+        end = self.assign(f"add nsw i64 %first, {depth}")
+        self.put(f"%last = {self.call('i64', 'llvm.smin.i64', ('i64', end), ('i64', str(k)))}")
+        sums = self.sums(places, columns, "%first", "%last", "block")
+        for total, one in zip(totals, sums, strict=True):
+            self.put(f"{total}n = fadd {self.wide} {total}, {one}")
+        self.put(f"%again = icmp slt i64 %last, {k}")
+        self.put("br i1 %again, label %block, label %done")
+        self.label("done")
+        return [f"{total}n" for total in totals]
+
+    def sums(
+        self, places: list[tuple[int, int]], columns: int, first: str, last: str, before: str
+    ) -> list[str]:
+        """The sums over k = first … last − 1; `before` is the label of the code so far."""
+        self.put("br label %head")
+        self.label("head")
+        self.put(f"%k = phi i64 [ {first}, %{before} ], [ %next, %body ]")
+        for i, j in places:
+            self.put(
+                f"%s{i}_{j} = phi {self.wide} [ zeroinitializer, %{before} ], [ %n{i}_{j}, %body ]"
+            )
+        self.put(f"%more = icmp slt i64 %k, {last}")
+        self.put("br i1 %more, label %body, label %exit")
+        self.label("body")
+        column = self.assign(f"mul nsw i64 %k, {self.column}")
+        right = self.panel_row(columns)
+        left: dict[int, str] = {}
+        for i, j in places:
+            if i not in left:
+                pointer = self.pointer("%a", self.assign(f"add nsw i64 {column}, {i * self.row}"))
+                left[i] = self.splat(self.assign(f"load {self.kind}, ptr {pointer}"), self.kind)
+            typed = [(self.wide, t) for t in (left[i], right[j], f"%s{i}_{j}")]
+            name = f"llvm.fma.{self.suffix(self.kind, True)}"
+            self.put(f"%n{i}_{j} = {self.call(self.wide, name, *typed)}")
+        self.put("%next = add nsw i64 %k, 1")
+        self.put("br label %head")
+        self.label("exit")
+        return [f"%s{i}_{j}" for i, j in places]
+
+    def panel_row(self, columns: int) -> list[str]:
+        """Row k of B's panel; where B is not packed, what lies behind its columns is not read."""
+        row = self.assign(f"mul nsw i64 %k, {self.depth_step}")
+        vectors = []
+        for first in range(0, columns, self.lanes):
+            pointer = self.pointer("%b", self.assign(f"add nsw i64 {row}, {first}"))
+            if self.right is None:
+                vectors.append(self.run_of(pointer, min(self.lanes, columns - first)))
+            else:
+                align = self.dtype.itemsize * self.lanes
+                vectors.append(self.assign(f"load {self.wide}, ptr {pointer}, align {align}"))
+        return vectors
+
+    def store_sums(self, i: int, j: int, columns: int, total: str) -> None:
+        """Vector j of row i of a tile's results goes where it belongs."""
+        at = i * self.mm.n + j * self.lanes
+        live = min(self.lanes, columns - j * self.lanes)
+        self.put_run(total, self.pointer("%c", at), live)

@@ -1,7 +1,7 @@
 """Packing an operand of a matrix product into panels.
 
-A panel has `width` columns and all rows, padded with zeros: [panels][depth][width]. A chunk is a
-panel. Where the operand's columns lie side by side a panel's row is copied; where its rows do (a
+A panel has `width` columns and all rows, padded with zeros: [panels][depth][width]. A chunk is some
+panels. Where the operand's columns lie side by side a panel's row is copied; where its rows do (a
 transposed matrix), blocks of L×L elements are transposed in registers; other strides are gathered.
 """
 
@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from neurona.compiler.text import Text, llvm_type
 from neurona.core.dtypes import DType
 from neurona.core.op import Shape
+
+CHUNK_ELEMENTS = 1 << 14
+"""Elements that make a chunk of its own worth while."""
+MAX_CHUNKS = 64
 
 
 @dataclass(frozen=True)
@@ -51,18 +55,66 @@ class Packing:
         return math.prod(self.batch) * self.panels
 
     @property
+    def panels_a_chunk(self) -> int:
+        chunks = max(1, min(MAX_CHUNKS, self.count * self.panel_size // CHUNK_ELEMENTS))
+        return max(1, -(-self.count // chunks))
+
+    @property
+    def chunks(self) -> int:
+        return -(-self.count // self.panels_a_chunk)
+
+    @property
     def size(self) -> int:
         return max(1, math.prod(self.batch) * self.matrix_size)
 
 
-class PackEmitter(Text):
+class PanelText(Text):
+    """Text that moves vectors of one dtype, or the first elements of such."""
+
+    def __init__(self, dtype: DType, lanes: int) -> None:
+        super().__init__(lanes)
+        self.dtype = dtype
+        self.kind = llvm_type(dtype)
+        self.wide = self.vector(self.kind, True)
+
+    def pointer(self, base: str, at: str | int) -> str:
+        return self.assign(f"getelementptr inbounds {self.kind}, ptr {base}, i64 {at}")
+
+    def mask(self, live: int) -> tuple[str, str]:
+        flags = ", ".join(f"i1 {str(lane < live).lower()}" for lane in range(self.lanes))
+        return f"<{self.lanes} x i1>", f"<{flags}>"
+
+    def run_of(self, pointer: str, live: int) -> str:
+        """`live` neighbouring elements, zeros behind them."""
+        align = self.dtype.itemsize
+        if live == self.lanes:
+            return self.assign(f"load {self.wide}, ptr {pointer}, align {align}")
+        return self.intrinsic(
+            self.wide,
+            f"llvm.masked.load.{self.suffix(self.kind, True)}.p0",
+            ("ptr", pointer),
+            ("i32", str(align)),
+            self.mask(live),
+            (self.wide, "zeroinitializer"),
+        )
+
+    def put_run(self, vector: str, pointer: str, live: int) -> None:
+        """Store the first `live` elements of a vector."""
+        align = self.dtype.itemsize
+        if live == self.lanes:
+            self.put(f"store {self.wide} {vector}, ptr {pointer}, align {align}")
+            return
+        name = f"llvm.masked.store.{self.suffix(self.kind, True)}.p0"
+        typed = [(self.wide, vector), ("ptr", pointer), ("i32", str(align)), self.mask(live)]
+        self.put(self.call("void", name, *typed))
+
+
+class PackEmitter(PanelText):
     """LLVM IR of a packing: table (operand, panels)."""
 
     def __init__(self, packing: Packing) -> None:
-        super().__init__(packing.lanes)
+        super().__init__(packing.dtype, packing.lanes)
         self.packing = packing
-        self.kind = llvm_type(packing.dtype)
-        self.wide = self.vector(self.kind, True)
 
     def run(self) -> str:
         p = self.packing
@@ -71,9 +123,12 @@ class PackEmitter(Text):
             b = self.assign("load ptr, ptr %table")
             slot = self.assign("getelementptr ptr, ptr %table, i64 1")
             target = self.assign(f"load ptr, ptr {slot}")
-            with self.loop("%first", "%last") as chunk:
-                source, panel = self.panel_source(chunk, b)
-                at = self.assign(f"mul i64 {chunk}, {p.panel_size}")
+            first = self.assign(f"mul i64 %first, {p.panels_a_chunk}")
+            last = self.assign(f"mul i64 %last, {p.panels_a_chunk}")
+            last = self.intrinsic("i64", "llvm.smin.i64", ("i64", last), ("i64", str(p.count)))
+            with self.loop(first, last) as number:
+                source, panel = self.panel_source(number, b)
+                at = self.assign(f"mul i64 {number}, {p.panel_size}")
                 goal = self.pointer(target, at)
                 if full and rest:
                     whole = self.assign(f"icmp slt i64 {panel}, {full}")
@@ -89,14 +144,11 @@ class PackEmitter(Text):
                     self.panel(source, goal, rest or p.width)
         return "\n".join([*self.finished, *sorted(self.declarations)])
 
-    def pointer(self, base: str, at: str | int) -> str:
-        return self.assign(f"getelementptr inbounds {self.kind}, ptr {base}, i64 {at}")
-
-    def panel_source(self, chunk: str, b: str) -> tuple[str, str]:
+    def panel_source(self, number: str, b: str) -> tuple[str, str]:
         """Where the panel's first element lies, and the number of the panel in its matrix."""
         p = self.packing
-        panel = self.assign(f"srem i64 {chunk}, {p.panels}")
-        rest = self.assign(f"sdiv i64 {chunk}, {p.panels}")
+        panel = self.assign(f"srem i64 {number}, {p.panels}")
+        rest = self.assign(f"sdiv i64 {number}, {p.panels}")
         at = self.assign(f"mul i64 {panel}, {p.width * p.column_stride}")
         at = self.assign(f"add i64 {at}, {p.offset}")
         for extent, stride in zip(reversed(p.batch), reversed(p.batch_strides), strict=True):
@@ -143,38 +195,14 @@ class PackEmitter(Text):
             (self.wide, "zeroinitializer"),
         )
 
-    def run_of(self, pointer: str, live: int) -> str:
-        """`live` neighbouring elements, zeros behind them."""
-        align = self.packing.dtype.itemsize
-        if live == self.packing.lanes:
-            return self.assign(f"load {self.wide}, ptr {pointer}, align {align}")
-        return self.intrinsic(
-            self.wide,
-            f"llvm.masked.load.{self.suffix(self.kind, True)}.p0",
-            ("ptr", pointer),
-            ("i32", str(align)),
-            self.mask(live),
-            (self.wide, "zeroinitializer"),
-        )
-
-    def mask(self, live: int) -> tuple[str, str]:
-        lanes = self.packing.lanes
-        flags = ", ".join(f"i1 {str(lane < live).lower()}" for lane in range(lanes))
-        return f"<{lanes} x i1>", f"<{flags}>"
-
     def save(self, vector: str, to: str, column: int) -> None:
         p = self.packing
-        place, live = self.pointer(to, column), min(p.lanes, p.width - column)
-        if live == p.lanes:
-            whole = p.width % p.lanes == 0
-            align = p.dtype.itemsize * (p.lanes if whole else 1)
+        place = self.pointer(to, column)
+        if p.width % p.lanes == 0:
+            align = p.dtype.itemsize * p.lanes
             self.put(f"store {self.wide} {vector}, ptr {place}, align {align}")
-            return
-        name = f"llvm.masked.store.{self.suffix(self.kind, True)}.p0"
-        apart = ("i32", str(p.dtype.itemsize))
-        self.put(
-            self.call("void", name, (self.wide, vector), ("ptr", place), apart, self.mask(live))
-        )
+        else:
+            self.put_run(vector, place, min(p.lanes, p.width - column))
 
     def transposed(self, source: str, goal: str, k: str, rows: int, columns: int) -> None:
         """`rows` rows from row k on, read as runs along the columns of the panel."""

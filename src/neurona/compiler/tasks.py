@@ -28,9 +28,6 @@ from neurona.core.op import LITERAL
 if TYPE_CHECKING:
     from neurona.compiler.program import Program
 
-SMALL_PACK = 1 << 15
-"""Elements up to which packing is quicker than asking for help."""
-
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -69,8 +66,7 @@ class Task:
     @property
     def shared(self) -> bool:
         """Whether the chunks are worth handing to other threads."""
-        small = self.pack is not None and self.pack.size < SMALL_PACK
-        return self.chunks > 1 and not small
+        return self.chunks > 1
 
     def reads(self) -> set[tuple[int, str]]:
         return {s.key for s, role in zip(self.buffers, self.roles, strict=True) if role != "write"}
@@ -188,7 +184,7 @@ def _matmul_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
         if packing is not None:
             packed = Storage(node, role, packing.size, node.dtype)
             pair = (storage, packed)
-            tasks.append(Task(pair, ("read", "write"), (node,), packing.count, pack=packing))
+            tasks.append(Task(pair, ("read", "write"), (node,), packing.chunks, pack=packing))
             storage = packed
         operands.append(storage)
     product = Task(

@@ -129,6 +129,17 @@ class Text:
         self.put(f"br label %head{tag}")
         self.label(f"exit{tag}")
 
+    @contextmanager
+    def where(self, condition: str) -> Iterator[None]:
+        """What follows is done if `condition` holds."""
+        self.count += 1
+        tag = self.count
+        self.put(f"br i1 {condition}, label %then{tag}, label %after{tag}")
+        self.label(f"then{tag}")
+        yield
+        self.put(f"br label %after{tag}")
+        self.label(f"after{tag}")
+
     def label(self, name: str) -> None:
         self.lines.append(f"{name}:")
 
