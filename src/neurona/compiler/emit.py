@@ -23,10 +23,9 @@ from neurona.compiler.loops import (
     Param,
     Statement,
     Store,
-    chunk_bounds,
 )
 from neurona.compiler.scalar import INDEX, Expr
-from neurona.compiler.sizes import Size, is_plain
+from neurona.compiler.sizes import Size
 from neurona.compiler.text import CONTRACT, Text, Value, llvm_type, memory_type
 from neurona.core.dtypes import DType
 
@@ -95,13 +94,10 @@ class Emitter(Text):
         if not self.kernel.rows:
             self.block(self.kernel.body)
             return
-        first, chunks = self.kernel.rows[0][1], self.kernel.chunks
-        extent = self.extent(first)
-        if is_plain(first):
-            part = str(chunk_bounds(first, chunks))
-        else:
-            rounded = self.assign(f"add i64 {extent}, {chunks - 1}")
-            part = self.assign(f"sdiv i64 {rounded}, {chunks}")
+        # The rows of a chunk are as `chunk_bounds` says.
+        extent, chunks = self.extent(self.kernel.rows[0][1]), self.kernel.chunks
+        rounded = self.assign(f"add i64 {extent}, {chunks - 1}")
+        part = self.assign(f"sdiv i64 {rounded}, {chunks}")
         start = self.assign(f"mul nsw i64 {chunk}, {part}")
         end = self.assign(f"add nsw i64 {start}, {part}")
         stop = self.intrinsic("i64", "llvm.smin.i64", ("i64", end), ("i64", extent))
@@ -205,15 +201,6 @@ class Emitter(Text):
             bits = ", ".join(f"i1 {'true' if j < rest else 'false'}" for j in range(self.lanes))
             with self.scope():
                 self.step(nest, name, start, slots[1], f"<{bits}>")
-
-    def multiple_below(self, number: str, unit: int) -> str:
-        """The greatest multiple of `unit`, a power of 2, that is at most `number`."""
-        if number.isdigit():
-            return str(int(number) // unit * unit)
-        return self.assign(f"and i64 {number}, {-unit}")
-
-    def lane_numbers(self) -> str:
-        return "<" + ", ".join(f"i64 {j}" for j in range(self.lanes)) + ">"
 
     def step(
         self, nest: Nest, name: str, base: str, slots: dict[str, str], mask: str | None

@@ -232,6 +232,15 @@ class Text:
         zeros = f"<{self.lanes} x i32> zeroinitializer"
         return self.assign(f"shufflevector {wide} {one}, {wide} poison, {zeros}")
 
+    def multiple_below(self, number: str, unit: int) -> str:
+        """The greatest multiple of `unit`, a power of 2, that is at most `number`."""
+        if number.isdigit():
+            return str(int(number) // unit * unit)
+        return self.assign(f"and i64 {number}, {-unit}")
+
+    def lane_numbers(self) -> str:
+        return "<" + ", ".join(f"i64 {j}" for j in range(self.lanes)) + ">"
+
     def widen(self, value: Value) -> str:
         return value.text if value.wide else self.splat(value.text, llvm_type(value.dtype))
 
