@@ -26,11 +26,9 @@ from neurona.compiler.loops import (
 )
 from neurona.compiler.scalar import INDEX, Expr
 from neurona.compiler.sizes import Size
+from neurona.compiler.steps import side_by_side
 from neurona.compiler.text import CONTRACT, Text, Value, llvm_type, memory_type
 from neurona.core.dtypes import DType
-
-LIGHT, HEAVY = 12, 30
-"""Instructions up to which a step of a loop works on four vectors, and on two."""
 
 
 class Emitter(Text):
@@ -126,7 +124,7 @@ class Emitter(Text):
 
     def nest(self, nest: Nest) -> None:
         extent = nest.loops[-1][1] if nest.loops else 0
-        side = self.side_by_side(nest)
+        side = side_by_side(nest)
         if isinstance(extent, int) and extent < 2 * side * self.lanes:
             side = 1
         ways = [1, side] if side > 1 else [1]
@@ -134,31 +132,6 @@ class Emitter(Text):
         self.nest_loops(nest, nest.loops, slots)
         for fold in nest.folds:
             self.close_fold(fold, {way: slots[way][fold.name] for way in ways})
-
-    def side_by_side(self, nest: Nest) -> int:
-        """How many vectors a step works on, so that no instruction has to wait for the last one.
-
-        As many as the registers have room for; functions of the C library work on numbers.
-        """
-        work, seen = 0, set()
-        stack = [*[fold.value for fold in nest.folds]]
-        for store in nest.stores:
-            stack += [store.value, store.offset]
-        while stack:
-            expr = stack.pop()
-            if id(expr) in seen:
-                continue
-            seen.add(id(expr))
-            simpler = self.simpler(expr)
-            if simpler is not None:
-                stack.append(simpler)
-                continue
-            if expr.head == "call":
-                if expr.payload in functions.LIBRARY:
-                    return 1
-                work += expr.dtype != INDEX
-            stack.extend(expr.args)
-        return 4 if work <= LIGHT else 2 if work <= HEAVY else 1
 
     @contextmanager
     def vectors(self, count: int) -> Iterator[None]:

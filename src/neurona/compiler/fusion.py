@@ -16,9 +16,11 @@ backward pass needs is computed there, and nothing but the activation is kept fo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from neurona.compiler.prepare import supported
+from neurona.compiler.sizes import is_plain
 from neurona.compiler.views import Axes, aligned, is_view
 from neurona.core.lowering import Elementwise, Indexed, Reduction
 from neurona.core.node import Node
@@ -26,6 +28,8 @@ from neurona.core.node import Node
 FULL, ROW, FINAL = "full", "row", "final"
 MOST = 500
 """Nodes of a group: their buffers must fit the runner's table, and LLVM's time grows faster."""
+LARGE = 1 << 15
+"""Elements from which folding all of them is work for several threads: all are rows then."""
 
 
 @dataclass(eq=False)
@@ -131,6 +135,10 @@ class Fusion:
     def split(self, group: Group, folded: frozenset[int]) -> str:
         """Choose rows and columns for a first reduction over the dimensions `folded`."""
         innermost = len(group.extents) - 1
+        known = all(map(is_plain, group.extents))
+        if folded == group.every and known and math.prod(group.extents) >= LARGE:
+            group.rows = folded
+            return FINAL
         if innermost in folded:
             group.rows = group.every - folded
             return ROW

@@ -54,8 +54,8 @@ class KernelBuilder(Params):
     def lay_out_loops(self) -> None:
         """Choose row and column loops; the index of each dimension becomes an expression."""
         group = self.group
-        rows = group.rows
         every = list(range(len(group.extents)))
+        rows = None if group.rows == group.every else group.rows
         if rows is None:
             runs = self.collapse(every)
             row_runs, column_runs = runs[:-1], runs[-1:]
