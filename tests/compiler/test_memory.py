@@ -203,6 +203,53 @@ SCRIPTS = {
 }
 
 
+SHORT = """
+import resource
+import numpy as np, neurona as ne
+from neurona import nn, optim
+ne.random.seed(0)
+model = nn.Linear(1000, 8)
+optimizer = optim.Adam(model.parameters(), 0.01)
+@ne.compile
+def step(x):
+    wide = ne.exp(model(x)[:, :1] * ne.sum(x, axis=1) * 1e-9)
+    loss = ne.mean(wide) + ne.sum(ne.sort(wide, axis=1)[:, 0]) * 1e-9
+    loss.backward()
+    optimizer.step()
+    return loss, wide
+small, large = np.ones((10, 1000), np.float32), np.ones((12_000, 1000), np.float32)
+step(small)
+ne.compile(lambda x: x + 1)(small)
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (400 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+for _ in range(3):
+    before = [(v.numpy(), v.version) for v in model.parameters()]
+    try:
+        step(large)
+    except MemoryError as error:
+        print("MemoryError", error)
+    after = [(v.numpy(), v.version) for v in model.parameters()]
+    assert all((a == b).all() and m == n for (a, m), (b, n) in zip(before, after))
+    loss, wide = step(small)
+    assert wide.shape == (10, 10) and np.isfinite(loss.numpy())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
+def test_a_system_short_of_memory() -> None:
+    """An error that says how much was wanted; Variables are as before; other calls go on."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SHORT],
+        env=os.environ | {"NEURONA_THREADS": "2"}, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("MemoryError a compiled program needs") for line in lines), lines
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_the_interpreter_ends_quietly(name: str) -> None:
     lines = [line[8:] for line in SCRIPTS[name].splitlines()]

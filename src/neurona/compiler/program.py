@@ -60,7 +60,13 @@ class Memory:
         """Give every piece of the arena its place for this n."""
         places, size = program.places(n)
         if size > self.arena.size:
-            self.arena = aligned_empty((size,), np.dtype(np.uint8))
+            try:
+                self.arena = aligned_empty((size,), np.dtype(np.uint8))
+            except MemoryError:
+                raise MemoryError(
+                    f"a compiled program needs {size / 2**30:.2f} GiB for the values between its "
+                    "inputs and its results; a smaller batch, or checkpoint, needs less"
+                ) from None
         start = address(self.arena)
         for slot, offset in places:
             self.slots[slot] = start + offset

@@ -26,7 +26,8 @@ class Module:
     Assigning makes members: a Variable becomes a parameter, a Module a child. What is state but is
     not learnt (running statistics) is entered with `register_buffer`. Names, order and `state_dict`
     keys are PyTorch's. All other attributes are options: a compiled function that used the module
-    is compiled again when one of them changes, so `forward` must not change them.
+    is compiled again when one of them is assigned another value, so `forward` must not assign them.
+    A list or dict that is changed in place is not noticed; assign a new one.
 
     training: whether the module is in training mode (`train`, `eval`).
 
