@@ -186,6 +186,27 @@ def test_several_threads_with_several_sizes() -> None:
     assert not wrong
 
 
+def test_other_variables_of_one_kind_are_not_taken_for_each_other() -> None:
+    odd, even = ne.Variable(normal(40)), ne.Variable(normal(40))
+
+    def scale(x: Any) -> Any:
+        return x * ne.exp(odd if x.shape[0] % 2 else even)
+
+    agree(scale, lambda n: [normal(n, 40)], len(SIZES))
+
+
+def test_a_replaced_weight_is_seen_by_all_sizes() -> None:
+    layer = nn.Linear(30, 20)
+    forward = ne.compile(lambda x: layer(x) @ ne.exp(layer.weight))
+    for _ in range(3):
+        for n in (5, 7, 9, 5):
+            x = normal(n, 30)
+            w = layer.weight.numpy()
+            expected = (x @ w.T + layer.bias.numpy()) @ np.exp(w)
+            np.testing.assert_allclose(forward(x).numpy(), expected, rtol=1e-4, atol=1e-4)
+        layer.weight = ne.Variable(normal(20, 30))
+
+
 def test_a_training_step_of_any_batch_size() -> None:
     def make() -> tuple[Any, Any]:
         ne.random.seed(1)

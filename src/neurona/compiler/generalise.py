@@ -73,10 +73,12 @@ class Pairing:
         if len(first) != len(second):
             raise Differs
         for a, b in zip(first, second, strict=True):
-            if a.dtype != b.dtype:
+            # What a program keeps of Variables holds for these Variables.
+            if a.dtype != b.dtype or a.owner is not b.owner:
                 raise Differs
             spec = Spec(self.value(a.shape, b.shape), a.dtype)
-            self.made[id(a), id(b)] = Node(INPUT, (), {}, spec, weak=a.weak)
+            made = self.made[id(a), id(b)] = Node(INPUT, (), {}, spec, weak=a.weak)
+            made.owner = a.owner
         return [self.made[id(a), id(b)] for a, b in zip(first, second, strict=True)]
 
     def literal(self, a: Node, b: Node) -> Node:
