@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+import neurona as ne
 from neurona.compiler.function import Compiled, Entry
 from neurona.compiler.plan import value_key
 from neurona.compiler.program import Program
@@ -28,6 +31,11 @@ def program_of(compiled: Compiled, *args: Any) -> Program:
 def loops(program: Program) -> list[str]:
     """The loop kernels, each as its ops joined by +."""
     return [str(task) for task in program.plan.tasks if task.kernel is not None]
+
+
+def order_in_python(x: Any) -> Any:
+    """argsort along the last axis by Python, between two native segments."""
+    return ne.numpy_function(lambda x: np.argsort(x, kind="stable"), x, result=(x.shape, ne.int64))
 
 
 def copies(program: Program) -> list[Task]:

@@ -14,6 +14,7 @@ from neurona.compiler.explain_text import printed
 from neurona.compiler.measure import Buffers, seconds_of
 from neurona.compiler.peak import peak
 from neurona.compiler.program import Program
+from neurona.compiler.scan import Running
 from neurona.compiler.tasks import Task
 from neurona.core.node import Node
 from neurona.core.op import LITERAL, Array
@@ -25,8 +26,8 @@ from neurona.graph.order import topological
 class KernelReport:
     """One kernel: its name, arithmetic, memory traffic and time.
 
-    kind: loops, product, pack, control (a native conditional or loop, whose kernels follow) or
-        python.
+    kind: loops, product, pack, scan, sort, control (a native conditional or loop, whose kernels
+        follow) or python.
     place: where it stands: "" for the program itself, "prologue" for what runs only when Variables
         that it reads have changed; "branch 1 of 4" or "in 4" in a choice or loop, kernel 4.
     flops: floating-point operations (for loops elements times ops, whatever they cost). bytes: of
@@ -114,7 +115,7 @@ class Explanation:
     def loops(self, i: int) -> str:
         """The loop IR of kernel i, the sizes of a product or of packing."""
         task = self._tasks[i]
-        parts = (task.matmul, task.pack, task.kernel)
+        parts = (task.matmul, task.pack, task.along, task.kernel)
         return "\n".join(str(part) for part in parts if part is not None) or str(task)
 
     def llvm(self, i: int) -> str:
@@ -177,6 +178,8 @@ def _kind(task: Task) -> str:
         return "product"
     if task.pack is not None:
         return "pack"
+    if task.along is not None:
+        return "scan" if isinstance(task.along, Running) else "sort"
     if task.control is not None and task.control.native:
         return "control"
     return "loops" if task.kernel is not None else "python"

@@ -6,6 +6,7 @@ loops, arg-reductions become two plain ones, and values that must be contiguous 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ from neurona.compiler.sizes import Size
 from neurona.compiler.views import is_view, layout
 from neurona.core import dtypes
 from neurona.core.buffer import Buffer
-from neurona.core.lowering import Elementwise, Indexed, Reshape
+from neurona.core.lowering import Elementwise, Indexed, Reshape, Scan, Sort
 from neurona.core.node import Node
 from neurona.core.op import LITERAL, Op, Spec, registry
 from neurona.graph.order import rewrite, topological, with_inputs
@@ -69,7 +70,7 @@ def to_known_forms(outputs: Sequence[Node]) -> list[Node]:
     """Expand ops that the later stages do not take as they are."""
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
-        if node.op.name in ("argmax", "argmin") and node.inputs[0].shape:
+        if node.op.name in ("argmax", "argmin"):
             return _arg_reduction(node, inputs[0])
         if node.op.name == "matmul" and node.dtype not in (dtypes.float32, dtypes.float64):
             return _product(node, inputs[0], inputs[1])
@@ -119,8 +120,10 @@ def _is_zero(node: Node) -> bool:
 def _arg_reduction(node: Node, x: Node) -> Node:
     """The first place at which the extreme (or NaN) stands."""
     axes, keepdims = tuple(node.attrs["axis"]), node.attrs["keepdims"]
-    if len(axes) != 1:
-        return make(node.op, x, **node.attrs)
+    if len(axes) != 1:  # all of them
+        flat = make(op("reshape"), x, shape=(math.prod(x.shape),))
+        place = _arg_reduction(make(node.op, flat, axis=(0,), keepdims=False), flat)
+        return make(op("reshape"), place, shape=node.shape)
     extreme = op("max" if node.op.name == "argmax" else "min")
     hit = make(op("equal"), x, make(extreme, x, axis=axes, keepdims=True))
     if dtypes.is_float(x.dtype):
@@ -165,17 +168,27 @@ def _swap(x: Node) -> Node:
 
 
 def with_copies(outputs: Sequence[Node]) -> list[Node]:
-    """Copies before reshapes that no strides can show; bodies take whole values in memory."""
+    """Copies before reshapes that no strides can show, and of what must lie in memory as it is.
+
+    Bodies take whole values, scans and sorts contiguous ones.
+    """
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
         if node.op in (SWITCH, LOOP):
             inputs = tuple(make(COPY, x) if x.op is LITERAL or is_view(x) else x for x in inputs)
+        elif isinstance(node.op.lower, Scan | Sort):
+            inputs = tuple(x if _lies_contiguous(x) else make(COPY, x) for x in inputs)
         node = with_inputs(node, inputs)
         if isinstance(node.op.lower, Reshape) and layout(node, {}) is None:
             return make(node.op, make(COPY, inputs[0]), **node.attrs)
         return node
 
     return rewrite(outputs, rule)
+
+
+def _lies_contiguous(x: Node) -> bool:
+    place = layout(x, {})
+    return place is not None and place.base.op is not LITERAL and place.contiguous(x.shape)
 
 
 def in_own_memory(outputs: Sequence[Node]) -> list[Node]:

@@ -17,11 +17,14 @@ from neurona.compiler.kernels import KernelBuilder
 from neurona.compiler.loops import Kernel
 from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for
 from neurona.compiler.pack import PackEmitter, Packing
+from neurona.compiler.scan import Running, lines
 from neurona.compiler.scatter import scatter_tasks
+from neurona.compiler.sort import Sorting
 from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.views import Layout, aligned, is_generator, is_view, layout
+from neurona.core import dtypes
 from neurona.core.apply import TAKE_RESULT
-from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction, Scatter
+from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction, Scan, Scatter, Sort
 from neurona.core.node import Node
 from neurona.core.op import LITERAL
 
@@ -33,8 +36,9 @@ if TYPE_CHECKING:
 class Task:
     """One step. `roles` says what it does with each buffer: read, write, update, scratch.
 
-    A native task has `kernel` (loop IR), `matmul` (a product) or `pack` (its right operand's
-    packing), or `control` (a choice or a loop); any other evaluates its node in Python.
+    A native task has `kernel` (loop IR), `matmul` (a product), `pack` (its right operand's
+    packing), `along` (a scan or sort along an axis) or `control` (a choice or a loop); any other
+    evaluates its node in Python.
     """
 
     buffers: tuple[Storage, ...]
@@ -44,13 +48,15 @@ class Task:
     kernel: Kernel | None = None
     matmul: Matmul | None = None
     pack: Packing | None = None
+    along: Running | Sorting | None = None
     flops: int = 0
     control: Control | None = None
 
     @property
     def native(self) -> bool:
         """Whether it is one native function; native choices and loops are sections of several."""
-        return any(part is not None for part in (self.kernel, self.matmul, self.pack))
+        parts = (self.kernel, self.matmul, self.pack, self.along)
+        return any(part is not None for part in parts)
 
     @functools.cached_property
     def text(self) -> str:
@@ -59,6 +65,8 @@ class Task:
             return MatmulEmitter(self.matmul).run()
         if self.pack is not None:
             return PackEmitter(self.pack).run()
+        if self.along is not None:
+            return self.along.text()
         if self.kernel is None:
             raise TypeError("a Python task has no LLVM IR")
         return emit(self.kernel, native.host().lanes)
@@ -100,6 +108,10 @@ def build_tasks(
             tasks += _matmul_tasks(node, layouts)
         elif isinstance(node.op.lower, Scatter):
             tasks += [_loop_task(made) for made in scatter_tasks(node, layouts)]
+        elif isinstance(node.op.lower, Scan):
+            tasks += _scan_tasks(node, node.op.lower, layouts)
+        elif isinstance(node.op.lower, Sort):
+            tasks += _sort_tasks(node, layouts)
         elif id(node) in bodies:
             tasks.append(_control_task(node, order, bodies[id(node)]))
         elif node.op is TAKE_RESULT and id(node.inputs[0]) in bodies:
@@ -205,6 +217,63 @@ def _batched(x: Node, found: Layout, batch: tuple[int, ...]) -> tuple[int, ...]:
     for extent, stride in zip(x.shape[:-2], found.strides[:-2], strict=True):
         strides.append(0 if extent == 1 else stride)
     return (*strides, *found.strides[-2:])
+
+
+def _scan_tasks(node: Node, lower: Scan, layouts: dict[int, Layout]) -> list[Task]:
+    if not math.prod(node.shape):
+        return []
+    places = [_contiguous(x, layouts) for x in node.inputs]
+    running = Running(
+        lower.step,
+        lower.start,
+        *lines(node.shape, node.attrs["axis"]),
+        node.attrs["reverse"],
+        tuple((place.base.dtype, place.offset) for place in places),
+        node.dtype,
+        native.host().lanes,
+    )
+    buffers = [storage_of(place.base) for place in places]
+    roles = ("read",) * len(buffers) + ("write",)
+    return [
+        Task(
+            (*buffers, storage_of(node)),
+            roles,
+            (node,),
+            running.chunks,
+            along=running,
+            flops=running.flops,
+        )
+    ]
+
+
+def _sort_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
+    if not math.prod(node.shape):
+        return []
+    place = _contiguous(node.inputs[0], layouts)
+    sorting = Sorting(
+        *lines(node.shape, node.attrs["axis"]),
+        node.attrs["descending"],
+        place.base.dtype,
+        place.offset,
+    )
+    scratch = Storage(node, "scratch", sorting.chunks * sorting.scratch, dtypes.uint8)
+    return [
+        Task(
+            (storage_of(place.base), scratch, storage_of(node)),
+            ("read", "scratch", "write"),
+            (node,),
+            sorting.chunks,
+            along=sorting,
+            flops=sorting.flops,
+        )
+    ]
+
+
+def _contiguous(x: Node, layouts: dict[int, Layout]) -> Layout:
+    place = layout(x, layouts)
+    if place is None or not place.contiguous(x.shape):
+        raise TypeError(f"{x!r} is not contiguous")
+    return place
 
 
 def _call_task(node: Node) -> Task:

@@ -69,8 +69,28 @@ class Scatter:
 
 
 @dataclass(frozen=True, eq=False)
+class Scan:
+    """Every state on the way along `attrs["axis"]`, from the end if `attrs["reverse"]`.
+
+    `step(k, state, *values)` is the next state from the last and the inputs' elements there; the
+    first is made from `start`. Half precision keeps its state in float32.
+    """
+
+    step: Callable[..., Any]
+    start: float
+
+
+@dataclass(frozen=True, eq=False)
+class Sort:
+    """The indices that sort the input along `attrs["axis"]`, equal elements in their order.
+
+    From the greatest down if `attrs["descending"]`; NaN counts as greatest.
+    """
+
+
+@dataclass(frozen=True, eq=False)
 class Contraction:
     """Batched matrix product of (..., m, k) and (..., k, n)."""
 
 
-Lowering = Elementwise | Indexed | View | Reshape | Reduction | Scatter | Contraction
+Lowering = Elementwise | Indexed | View | Reshape | Reduction | Scatter | Scan | Sort | Contraction

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from neurona.core.apply import apply
-from neurona.core.dtypes import as_dtype, is_float
+from neurona.core.dtypes import as_dtype, bool_, is_float
 from neurona.core.errors import ShapeError
+from neurona.core.lowering import Scan
 from neurona.core.node import Node
 from neurona.core.op import Op, Spec, register
 from neurona.core.tensor import Tensor
@@ -45,6 +46,8 @@ CUMULATIVE_SUM: Op = register(
         vjp=lambda g, out, x, *, axis, reverse: (
             apply(CUMULATIVE_SUM, g, axis=axis, reverse=not reverse),
         ),
+        # −0 + x is x, also for x = −0. A sum of bools is whether one is true.
+        lower=Scan(lambda k, total, x: total | x if x.dtype == bool_ else total + x, -0.0),
     )
 )
 
@@ -77,7 +80,13 @@ def _recurrence_vjp(
 
 
 LINEAR_RECURRENCE: Op = register(
-    Op("linear_recurrence", _infer_recurrence, _recur, _recurrence_vjp)
+    Op(
+        "linear_recurrence",
+        _infer_recurrence,
+        _recur,
+        _recurrence_vjp,
+        Scan(lambda k, state, a, b: a * state + b, 0.0),
+    )
 )
 """h_i = a_i·h_{i−1} + b_i along `axis` from h_{−1} = 0; `reverse` runs from the last element."""
 
@@ -97,6 +106,7 @@ CUMULATIVE_PROD: Op = register(
         infer=lambda x, *, axis, reverse: x.spec,
         evaluate=_running(np.cumprod),
         vjp=_cumulative_prod_vjp,
+        lower=Scan(lambda k, total, x: total & x if x.dtype == bool_ else total * x, 1.0),
     )
 )
 

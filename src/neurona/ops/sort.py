@@ -13,6 +13,7 @@ import numpy as np
 from neurona.core import dtypes
 from neurona.core.apply import apply
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError
+from neurona.core.lowering import Indexed, Sort
 from neurona.core.node import Node
 from neurona.core.op import Array, Op, Spec, register
 from neurona.core.slots import provide
@@ -40,6 +41,7 @@ ARGSORT = register(
         "argsort",
         infer=lambda x, *, axis, descending: Spec(x.shape, dtypes.int64),
         evaluate=_argsort,
+        lower=Sort(),
     )
 )
 
@@ -94,6 +96,22 @@ def _infer_search(edges: Node, values: Node, *, side: str) -> Spec:
     return Spec(values.shape, dtypes.int64)
 
 
+def _search_at(k: Any, index: tuple[Any, ...], edges: Any, values: Any, *, side: str) -> Any:
+    """Halving: each step is the next lower power of two, taken if it stays before the value."""
+    value, n = values[index], edges.shape[0]
+    found = k.constant(0, dtypes.int64)
+    for power in reversed(range(n.bit_length())):
+        there = found + (1 << power)
+        edge = edges[(k.minimum(there, n) - 1,)]
+        before = edge < value if side == "left" else edge <= value
+        if dtypes.is_float(edges.dtype):
+            # NaN stands after all numbers.
+            last = value != value
+            before = before | (last & (edge == edge) if side == "left" else last)
+        found = k.where(before & (there <= n), there, found)
+    return found
+
+
 SEARCHSORTED = register(
     Op(
         "searchsorted",
@@ -101,6 +119,7 @@ SEARCHSORTED = register(
         lambda edges, values, *, side: np.searchsorted(
             _comparable(edges), _comparable(values), side
         ),
+        lower=Indexed(_search_at),
     )
 )
 
