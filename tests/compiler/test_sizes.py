@@ -13,6 +13,7 @@ from neurona import nn, optim
 from neurona.compiler.program import Program
 from neurona.compiler.sizes import NotAffine, Size, at, spelled, stray
 from neurona.core.errors import IndexOutOfRangeError
+from tests.compiler.programs import order_in_python
 
 SIZES = (5, 7, 1, 2, 64, 100, 33, 1000, 20_000)
 rng = np.random.default_rng(0)
@@ -150,11 +151,27 @@ def test_a_function_that_asks_for_the_size_keeps_its_word() -> None:
     agree(half, lambda n: [normal(n, 6)], len(SIZES))
 
 
-def test_a_python_op_gets_the_size_of_its_call() -> None:
-    def ordered(x: Any) -> Any:
-        return ne.sort(x, axis=0) + 1, ne.cumulative_sum(x, axis=0)
+def test_sorts_and_scans_and_scatters() -> None:
+    def lengthwise(x: Any) -> Any:
+        order = ne.argsort(x, axis=0)
+        return ne.take_along_axis(x, order, axis=0), ne.cumulative_sum(x, axis=0)
 
-    agree(ordered, lambda n: [normal(n, 3)], 2)
+    def across(x: Any) -> Any:
+        return ne.sort(x), ne.cumulative_sum(x, axis=1), ne.cumulative_prod(x[:, ::-1], axis=1)
+
+    def looked_up(x: Any, i: Any) -> Any:
+        return ne.grad(lambda w: ne.sum(w[i] ** 2))(x), ne.scatter_set(x, i, 1.0, axis=1)
+
+    agree(lengthwise, lambda n: [normal(n, 3)], 2)
+    agree(lengthwise, lambda n: [normal(n)], 2)
+    for rest in (1, 3, 16, 37, 300):
+        agree(across, lambda n, rest=rest: [normal(min(n, 1000), rest)], 2)
+    agree(looked_up, lambda n: [normal(50, 70), rng.integers(-50, 50, n)], 2)
+    agree(looked_up, lambda n: [normal(max(n, 5), 6), rng.integers(-5, 5, 7)], 2)
+
+
+def test_a_python_op_gets_the_size_of_its_call() -> None:
+    agree(lambda x: order_in_python(x.T) + 1, lambda n: [normal(n, 3)], len(SIZES))
 
 
 def test_an_index_out_of_range_names_the_shape_of_the_call() -> None:

@@ -8,13 +8,15 @@ one, so that a step need not wait for the last one's result. Chunks are blocks o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from neurona.compiler.emit import Emitter
 from neurona.compiler.loops import Kernel
 from neurona.compiler.scalar import Builder, compute_dtype
+from neurona.compiler.sizes import is_plain, plain
 from neurona.compiler.text import Value, llvm_type, memory_type
 from neurona.core.dtypes import DType
 from neurona.core.op import Shape
@@ -55,18 +57,16 @@ class Running:
         return -(-(self.inner // self.lanes) // UNITS)
 
     @property
-    def items(self) -> int:
-        """Blocks of vectors and, after them, of single lines."""
-        return self.outer * self.blocks + -(-self.outer * self.rest // UNITS)
-
-    @property
-    def items_a_chunk(self) -> int:
-        wanted = min(MAX_CHUNKS, self.flops // CHUNK_WORK, self.items)
-        return -(-self.items // max(1, wanted))
+    def last(self) -> int:
+        """Single lines that go together at the end."""
+        singles = self.outer * self.rest
+        return singles % UNITS if is_plain(singles) else 1
 
     @property
     def chunks(self) -> int:
-        return -(-self.items // self.items_a_chunk)
+        items = plain(self.outer) * self.blocks + -(-plain(self.outer * self.rest) // UNITS)
+        work = plain(self.outer) * plain(self.extent) * plain(self.inner)
+        return max(1, min(MAX_CHUNKS, work // CHUNK_WORK, items))
 
     @property
     def flops(self) -> int:
@@ -92,57 +92,69 @@ class ScanEmitter(Emitter):
         r = self.running
         names = [*[f"x{i}" for i in range(len(r.sources))], "result"]
         pointers = [f"ptr %{name}" for name in names]
-        for wide, count in ((True, r.inner // r.lanes), (False, r.outer * r.rest)):
-            for units in sorted({min(UNITS, count), count % UNITS} - {0}):
+        vectors = r.inner // r.lanes
+        kinds = ((True, vectors, vectors % UNITS), (False, r.outer * r.rest, r.last))
+        for wide, count, fewer in kinds:
+            for units in sorted({UNITS if count >= UNITS else fewer, fewer} - {0}):
                 self.walk(wide, units, pointers)
         with self.function("void @kernel(ptr %table, i64 %first, i64 %last)"):
             for i, name in enumerate(names):
                 slot = self.assign(f"getelementptr ptr, ptr %table, i64 {i}")
                 self.put(f"%{name} = load ptr, ptr {slot}")
-            first, last = [
-                self.assign(f"mul i64 {chunk}, {r.items_a_chunk}") for chunk in ("%first", "%last")
-            ]
-            last = self.intrinsic("i64", "llvm.smin.i64", ("i64", last), ("i64", str(r.items)))
+            singles = self.assign(f"add i64 0, {r.outer * r.rest}")
+            groups = self.rounded_up(singles, UNITS)
+            items = self.assign(f"add i64 {groups}, {r.outer * r.blocks}")
+            part = self.rounded_up(items, r.chunks)
+            first, last = [self.assign(f"mul i64 {end}, {part}") for end in ("%first", "%last")]
+            last = self.intrinsic("i64", "llvm.smin.i64", ("i64", last), ("i64", items))
             with self.loop(first, last) as item:
-                self.item(item, ", ".join(pointers))
+                self.item(item, singles, pointers)
         return "\n".join([*self.finished, *sorted(self.declarations)])
 
-    def item(self, item: str, pointers: str) -> None:
-        """Call the function for a block of vectors or of single lines."""
+    def rounded_up(self, count: str, parts: int) -> str:
+        """count ÷ parts, upwards."""
+        return self.assign(f"sdiv i64 {self.assign(f'add i64 {count}, {parts - 1}')}, {parts}")
+
+    def item(self, item: str, singles: str, pointers: list[str]) -> None:
+        """Walk a block of vectors or of single lines."""
         r = self.running
         wide = r.outer * r.blocks
-        if wide:
+        inside = self.assign(f"icmp slt i64 {item}, {wide}")
+        if r.blocks:
             outer = self.assign(f"sdiv i64 {item}, {r.blocks}")
             block = self.assign(f"srem i64 {item}, {r.blocks}")
             start = self.assign(f"mul i64 {outer}, {r.extent * r.inner}")
             column = self.assign(f"mul i64 {block}, {UNITS * r.lanes}")
             at = self.assign(f"add i64 {start}, {column}")
-            full, rest = divmod(r.inner // r.lanes, UNITS)
-            inside = self.assign(f"icmp slt i64 {item}, {wide}")
+            full, last = divmod(r.inner // r.lanes, UNITS)
             whole = self.assign(f"icmp slt i64 {block}, {full}")
-            for size, condition in ((UNITS, whole), (rest, self.negated(whole))):
-                if size and (size == rest or full):
-                    here = self.assign(f"and i1 {inside}, {condition}")
-                    self.call_if(here, f"@walk_vectors_{size}({pointers}, i64 {at})")
+            for units, right in ((UNITS if full else 0, whole), (last, self.negated(whole))):
+                with self.only_if(self.assign(f"and i1 {inside}, {right}")):
+                    if units:
+                        self.call_own(f"@walk_vectors_{units}", *pointers, f"i64 {at}")
         if r.rest:
-            full, rest = divmod(r.outer * r.rest, UNITS)
             group = self.assign(f"sub i64 {item}, {wide}")
             line = self.assign(f"mul i64 {group}, {UNITS}")
-            inside = self.assign(f"icmp sge i64 {group}, 0")
-            whole = self.assign(f"icmp slt i64 {group}, {full}")
-            for size, condition in ((UNITS, whole), (rest, self.negated(whole))):
-                if size and (size == rest or full):
-                    here = self.assign(f"and i1 {inside}, {condition}")
-                    self.call_if(here, f"@walk_lines_{size}({pointers}, i64 {line})")
+            after = self.assign(f"add i64 {line}, {UNITS}")
+            whole = self.assign(f"icmp sle i64 {after}, {singles}")
+            single = self.negated(inside)
+            with self.only_if(self.assign(f"and i1 {single}, {whole}")):
+                if r.outer * r.rest >= UNITS:
+                    self.call_own(f"@walk_lines_{UNITS}", *pointers, f"i64 {line}")
+            with self.only_if(self.assign(f"and i1 {single}, {self.negated(whole)}")):
+                if r.last:
+                    with self.loop(line, singles, r.last) as at:
+                        self.call_own(f"@walk_lines_{r.last}", *pointers, f"i64 {at}")
 
     def negated(self, flag: str) -> str:
         return self.assign(f"xor i1 {flag}, true")
 
-    def call_if(self, condition: str, call: str) -> None:
-        tag = self.fresh("call").removeprefix("%")
+    @contextmanager
+    def only_if(self, condition: str) -> Iterator[None]:
+        tag = self.fresh("then").removeprefix("%")
         self.put(f"br i1 {condition}, label %{tag}, label %{tag}_done")
         self.label(tag)
-        self.put(f"call void {call}")
+        yield
         self.put(f"br label %{tag}_done")
         self.label(f"{tag}_done")
 

@@ -17,6 +17,7 @@ from neurona.compiler.kernels import CHUNK_WORK, MAX_CHUNKS, KernelBuilder
 from neurona.compiler.loops import Kernel, Nest, Statement, Store, check, chunk_bounds
 from neurona.compiler.params import Params, Reader
 from neurona.compiler.scalar import INDEX, Expr, compute_dtype
+from neurona.compiler.sizes import is_plain, plain
 from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.views import Layout, row_major
 from neurona.core.lowering import Scatter
@@ -68,6 +69,7 @@ class _Updates(Params):
         self.node = node
         self.target = target
         self.shape = node.inputs[1].shape
+        self.work = math.prod(map(plain, self.shape))
         self.index = [
             self.k.constant(0, INDEX) if n == 1 else self.k.variable(f"u{axis}")
             for axis, n in enumerate(self.shape)
@@ -105,7 +107,9 @@ class _Updates(Params):
     def blocks(self, axis: int) -> tuple[list[tuple[str, int]], list[tuple[str, int | Expr]]]:
         """The axis cut into a row loop over blocks and a column loop."""
         extent = self.shape[axis]
-        wanted = min(MAX_CHUNKS, extent // LEAST_BLOCK, math.prod(self.shape) // CHUNK_WORK)
+        if not is_plain(extent):
+            return [("block", 1)], [(f"u{axis}", extent)]
+        wanted = min(MAX_CHUNKS, extent // LEAST_BLOCK, self.work // CHUNK_WORK)
         if wanted < 2:
             return [("block", 1)], [(f"u{axis}", extent)]
         size = -(-chunk_bounds(extent, wanted) // LEAST_BLOCK) * LEAST_BLOCK
@@ -116,8 +120,10 @@ class _Updates(Params):
         return [("block", count)], [("column", left if extent % size else size)]
 
     def chunks(self, extent: int) -> int:
-        wanted = max(1, min(MAX_CHUNKS, math.prod(self.shape) // CHUNK_WORK, extent))
-        return -(-extent // chunk_bounds(extent, wanted))
+        wanted = max(1, min(MAX_CHUNKS, self.work // CHUNK_WORK))
+        if not is_plain(extent):
+            return wanted
+        return -(-extent // chunk_bounds(extent, min(wanted, extent)))
 
     def store(self) -> Store:
         offset = self.k.constant(0, INDEX)

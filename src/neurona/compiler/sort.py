@@ -7,10 +7,13 @@ indices go through the key's digits from the lowest up, each time in their order
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
+from neurona.compiler.sizes import is_plain, plain
 from neurona.compiler.text import Text
 from neurona.core import dtypes
+from neurona.core.buffer import ALIGNMENT
 from neurona.core.dtypes import DType
 
 SHORT = 12
@@ -43,13 +46,9 @@ class Sorting:
         return self.outer * self.inner
 
     @property
-    def lines_a_chunk(self) -> int:
-        wanted = min(MAX_CHUNKS, self.lines, self.lines * self.extent // CHUNK_WORK)
-        return -(-self.lines // max(1, wanted))
-
-    @property
     def chunks(self) -> int:
-        return -(-self.lines // self.lines_a_chunk)
+        work = plain(self.lines) * plain(self.extent)
+        return max(1, min(MAX_CHUNKS, plain(self.lines), work // CHUNK_WORK))
 
     @property
     def digits(self) -> int:
@@ -62,11 +61,13 @@ class Sorting:
     @property
     def parts(self) -> tuple[int, int, int, int, int]:
         """Where in a chunk's scratch keys, indices, those of the other copy and counts begin."""
-        keys, indices = self.dtype.itemsize * self.extent, self.index_bytes * self.extent
-        places = [0]
-        for nbytes in (keys, indices, keys, indices):
-            places.append(places[-1] + -(-nbytes // 64) * 64)
-        return places[0], places[1], places[2], places[3], places[4]
+        widths = (self.dtype.itemsize, self.index_bytes) * 2
+        if is_plain(self.extent):
+            sizes = [-(-width * self.extent // ALIGNMENT) * ALIGNMENT for width in widths]
+        else:
+            sizes = [8 * self.extent] * 4
+        first, second, third, fourth = itertools.accumulate(sizes)
+        return 0, first, second, third, fourth
 
     @property
     def scratch(self) -> int:
@@ -101,11 +102,13 @@ class SortEmitter(Text):
                 self.assign(f"load ptr, ptr {self.place('%table', i, 'ptr')}") for i in range(3)
             ]
             slots = [self.assign("alloca ptr") for _ in range(4)]
+            rounded = self.assign(f"add i64 {s.lines}, {s.chunks - 1}")
+            part = self.assign(f"sdiv i64 {rounded}, {s.chunks}")
             with self.loop("%first", "%last") as chunk:
                 own = self.place(scratch, self.times(chunk, s.scratch), "i8")
                 parts = [self.place(own, part, "i8") for part in s.parts]
-                start = self.times(chunk, s.lines_a_chunk)
-                end = self.plus(start, s.lines_a_chunk)
+                start = self.assign(f"mul i64 {chunk}, {part}")
+                end = self.plus(start, part)
                 stop = self.intrinsic("i64", "llvm.smin.i64", ("i64", end), ("i64", str(s.lines)))
                 with self.loop(start, stop) as line:
                     outer = self.assign(f"sdiv i64 {line}, {s.inner}")
@@ -247,8 +250,8 @@ class SortEmitter(Text):
             self.put(f"br i1 {differ}, label %{tag}, label %{tag}_done")
             self.label(tag)
             copies = [self.assign(f"load ptr, ptr {slot}") for slot in slots]
-            pointers = ", ".join(f"ptr {copy}" for copy in copies)
-            self.put(f"call void @distribute({pointers}, ptr {counts}, i64 {shift})")
+            pointers = [f"ptr {copy}" for copy in copies]
+            self.call_own("@distribute", *pointers, f"ptr {counts}", f"i64 {shift}")
             for copy, slot in zip((*copies[2:], *copies[:2]), slots, strict=True):
                 self.put(f"store ptr {copy}, ptr {slot}")
             self.put(f"br label %{tag}_done")
