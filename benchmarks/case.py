@@ -34,11 +34,14 @@ class Training:
     `step(i)` runs one training step and returns its loss, in the framework's own type and
     perhaps still being computed; `wait(loss)` completes all outstanding work and returns the loss
     as a float; `state()` copies parameters and buffers out under the names of `Problem.weights`.
+    `step_memory()` is the most memory, in bytes, that a step holds at one time beside parameters,
+    buffers, optimiser slots and the batch: activations, gradients, results, scratch.
     """
 
     step: Callable[[int], Any]
     state: Callable[[], Arrays]
     wait: Callable[[Any], float] = float
+    step_memory: Callable[[], int] | None = None
 
 
 Build = Callable[[Problem, Mapping[str, Any]], Training]

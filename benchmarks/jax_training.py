@@ -102,4 +102,10 @@ def jax_training(
     def state() -> dict[str, np.ndarray]:
         return {name: np.array(a) for part in training_state[:2] for name, a in part.items()}
 
-    return Training(step=step, state=state, wait=wait)
+    def step_memory() -> int:
+        # XLA's buffers for intermediates, and results that do not take a donated argument's place.
+        needs = update.lower(training_state, *batches[0]).compile().memory_analysis()
+        new = needs.output_size_in_bytes - needs.alias_size_in_bytes
+        return needs.temp_size_in_bytes + new
+
+    return Training(step=step, state=state, wait=wait, step_memory=step_memory)

@@ -18,7 +18,7 @@ from benchmarks.harness import Outcome, TrainingRun
 from benchmarks.rounds import Failure
 
 MEGABYTE = 1e6
-COLUMNS = ("ms/step", "range", "ratio", "GFLOP/s", "of floor", "warm-up s", "peak MB")
+COLUMNS = ("ms/step", "range", "ratio", "GFLOP/s", "of floor", "warm-up s", "step MB", "peak MB")
 
 
 def outcome_record(outcome: Outcome) -> dict[str, Any]:
@@ -54,6 +54,7 @@ def _run_record(outcome: Outcome, run: TrainingRun) -> dict[str, Any]:
         "import_s": run.built["import_s"],
         "peak_mb": run.memory["process"] / MEGABYTE,
         "training_mb": run.memory["training"] / MEGABYTE,
+        "step_mb": run.memory["step"] / MEGABYTE if "step" in run.memory else None,
         "steps_per_round": run.steps,
         "loss_deviation": run.deviation.loss if run.deviation else None,
         "change_deviation": run.deviation.change if run.deviation else None,
@@ -82,6 +83,7 @@ def outcome_table(outcome: Outcome, rounds: int) -> Group:
             f"{record['gflops']:.1f}",
             f"{100 * record['fraction_of_floor']:.1f} %",
             f"{record['warmup_s']:.2f}",
+            "–" if record["step_mb"] is None else f"{record['step_mb']:.3g}",
             f"{record['peak_mb']:.0f}",
         )
     lines = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -56,4 +57,15 @@ def torch_training(
     def state() -> dict[str, Any]:
         return {name: value.numpy().copy() for name, value in model.state_dict().items()}
 
-    return Training(step=step, state=state, wait=lambda loss: loss.item())
+    def step_memory() -> int:
+        # What the allocator hands out and takes back; gradients are gone between steps.
+        cpu = torch.profiler.ProfilerActivity.CPU
+        with torch.profiler.profile(activities=[cpu], profile_memory=True) as profile:
+            step(0)
+        found = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
+        found.sort(key=lambda event: event.start_ns())
+        return max(accumulate(event.nbytes() for event in found))
+
+    return Training(
+        step=step, state=state, wait=lambda loss: loss.item(), step_memory=step_memory
+    )

@@ -74,9 +74,16 @@ class TrainingSession(Session):
         return reply
 
     def memory(self) -> Reply:
-        """Peak memory in bytes: `process` over the base, `training` over the imported package."""
-        peak = memory.peak()
-        return {"process": peak - self._base, "training": peak - self._imported}
+        """Peak memory in bytes.
+
+        `process` over the base, `training` over the imported package; `step` as `Training` has it,
+        asked for last, since measuring it needs memory too.
+        """
+        training, peak = self._ready(), memory.peak()
+        reply = {"process": peak - self._base, "training": peak - self._imported}
+        if training.step_memory is not None:
+            reply["step"] = training.step_memory()
+        return reply
 
     def _run(self, steps: int) -> float:
         training = self._ready()

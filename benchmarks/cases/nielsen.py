@@ -50,7 +50,11 @@ def build_neurona(problem: Problem, options: Mapping[str, Any]) -> Training:
         optimizer.step()
         return loss
 
-    return Training(step=lambda i: train(*batches[i % len(batches)]), state=model.state_dict)
+    return Training(
+        step=lambda i: train(*batches[i % len(batches)]),
+        state=model.state_dict,
+        step_memory=lambda: train.explain(*batches[0]).memory.total,
+    )
 
 
 def build_torch(problem: Problem, options: Mapping[str, Any]) -> Training:
