@@ -66,6 +66,4 @@ def torch_training(
         found.sort(key=lambda event: event.start_ns())
         return max(accumulate(event.nbytes() for event in found))
 
-    return Training(
-        step=step, state=state, wait=lambda loss: loss.item(), step_memory=step_memory
-    )
+    return Training(step=step, state=state, wait=lambda loss: loss.item(), step_memory=step_memory)

@@ -28,8 +28,8 @@ def check(case: Case, ours: Trace, reference: Trace) -> None:
     )
 
 
-def test_the_four_cases_are_there() -> None:
-    assert {"nielsen", "mlp", "logistic", "tabular"} <= set(NAMES)
+def test_the_cases_are_there() -> None:
+    assert {"nielsen", "mlp", "logistic", "tabular", "deep"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -58,6 +58,7 @@ def test_problem_depends_on_the_seed_only(name: str) -> None:
         ("mlp", 256 * (2 * 784 * 512 + 3 * 512 * 512 + 3 * 512 * 10), 669_706, 2),
         ("logistic", 512 * 2 * 784 * 10, 7_850, 0),
         ("tabular", 1024 * (2 * 32 * 64 + 3 * 64 * 64 + 3 * 64), 6_593, 2),
+        ("deep", 1024 * (2 * 784 * 256 + 3 * 19 * 256 * 256 + 3 * 256 * 10), 1_453_578, 0),
     ],
 )
 def test_flops_and_traffic(name: str, flops: int, parameters: int, slots: int) -> None:
@@ -124,3 +125,35 @@ def test_a_forgotten_weight_decay_is_seen(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "WEIGHT_DECAY", 0.0)
     with pytest.raises(MismatchError, match="of the way it moved"):
         check(module.CASE, trace(module.CASE, "torch", {}), reference)
+
+
+def step_memory(case: Case, build: str, **options: object) -> int:
+    training = case.builds[build](case.problem(seed=0), options)
+    training.wait(training.step(0))
+    assert training.step_memory is not None
+    return training.step_memory()
+
+
+@pytest.mark.parametrize("name", ["mlp", "tabular"])
+def test_a_step_needs_no_more_memory_than_pytorch_s(name: str) -> None:
+    pytest.importorskip("torch")
+    case = load_case(f"benchmarks.cases.{name}")
+    theirs = min(step_memory(case, "torch", fused=fused) for fused in (False, True))
+    assert step_memory(case, "neurona") <= theirs
+
+
+@pytest.mark.parametrize(("name", "packed"), [("nielsen", 784 * 32), ("logistic", 800 * 256)])
+def test_small_steps_need_a_packed_operand_more(name: str, packed: int) -> None:
+    """PyTorch's figure lacks what its matrix library packs."""
+    pytest.importorskip("torch")
+    case = load_case(f"benchmarks.cases.{name}")
+    theirs = step_memory(case, "torch")
+    assert step_memory(case, "neurona") <= theirs + 4 * packed + 2048
+
+
+@pytest.mark.parametrize("build", ["torch", "jax"])
+def test_a_peer_s_step_holds_gradients_and_activations(build: str) -> None:
+    pytest.importorskip(build)
+    case = load_case("benchmarks.cases.logistic")
+    gradient, logits = 4 * 7850, 4 * 256 * 10
+    assert gradient + logits <= step_memory(case, build) <= 2 * (gradient + logits)
