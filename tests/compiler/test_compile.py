@@ -16,6 +16,7 @@ from neurona import nn
 from neurona.core.errors import (
     ArgumentError,
 )
+from neurona.core.op import registry
 from neurona.core.trace import Modes
 from tests.compiler.programs import entries, order_in_python
 
@@ -479,3 +480,14 @@ def test_the_place_of_the_extreme_of_all(rng: np.random.Generator, shape: tuple[
     assert found[0].item() == np.argmax(x)
     np.testing.assert_array_equal(found[1].numpy(), np.argmin(x, keepdims=True))
     assert entries(compiled)[0].program.native
+
+
+def test_what_python_runs_is_what_the_docs_name() -> None:
+    """Arg-reductions become others; results are taken out of what has several."""
+    bare = {name for name, op in registry().items() if op.lower is None}
+    assert bare == {"argmax", "argmin", "take_result"}
+    whole, half = np.arange(1, 5), np.ones(4, np.float16)
+    for function, x in ((lambda x: x**x, whole), (lambda x: ne.nextafter(x, x), half)):
+        compiled = ne.compile(function)
+        compiled(x)
+        assert not entries(compiled)[0].program.native
