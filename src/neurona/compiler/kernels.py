@@ -14,6 +14,7 @@ from neurona.compiler.chunks import COMBINE, LoopTask, combine_chunks
 from neurona.compiler.fusion import FINAL, FULL, ROW, Fusion, Group, reduced_axes
 from neurona.compiler.loops import Fold, Kernel, Nest, Statement, Store, check, chunk_bounds
 from neurona.compiler.params import Params, Reader
+from neurona.compiler.picks import picked
 from neurona.compiler.scalar import INDEX, Expr, compute_dtype
 from neurona.compiler.sizes import is_plain, plain
 from neurona.compiler.storage import Storage, storage_of
@@ -45,6 +46,7 @@ class KernelBuilder(Params):
         self.stored = stored
         self.phase: dict[int, int] = {}
         self.memo: dict[tuple[int, int], Expr] = {}
+        self.looked_up: dict[int, Expr] = {}
         self.costs = self.count_costs()
         self.readers = self.find_readers()
         self.lay_out_loops()
@@ -227,7 +229,8 @@ class KernelBuilder(Params):
         if isinstance(lower, Reduction):
             if not reduced_axes(node):
                 return self.input(node, 0, phase)
-            return self.k.variable(self.fold_name(node), node.dtype)
+            folded = self.k.variable(self.fold_name(node), node.dtype)
+            return self.looked_up.get(id(node), folded)
         if isinstance(lower, Indexed):
             inputs = [Reader(self, x) for x in node.inputs]
             axes = self.group.axes[id(node)]
@@ -361,7 +364,7 @@ class KernelBuilder(Params):
                     )
             elif isinstance(lower, Reduction) and reduced_axes(node):
                 if kind == ROW and self.phase[id(node)] == phase + 1:
-                    folds.append(self.fold(node, lower, phase))
+                    self.fold_row(node, lower, phase, folds)
                 elif kind == FINAL and self.phase[id(node)] == phase:
                     self.accumulate(
                         node, lower, phase, accumulators[id(node)], stores, folds, later
@@ -377,6 +380,16 @@ class KernelBuilder(Params):
                 for x in user.inputs:
                     readers.setdefault(id(aligned(x)[0]), []).append(user)
         return readers
+
+    def fold_row(self, node: Node, lower: Reduction, phase: int, folds: list[Fold]) -> None:
+        """Fold the columns, or look up the only one that counts."""
+        if lower.combine == "add" and len(self.column_loops) == 1:
+            name, extent = self.column_loops[0]
+            value = self.input(node, 0, phase)
+            if is_plain(extent) and (found := picked(value, name, extent)) is not None:
+                self.looked_up[id(node)] = found
+                return
+        folds.append(self.fold(node, lower, phase))
 
     def fold(self, node: Node, lower: Reduction, phase: int) -> Fold:
         value = self.input(node, 0, phase)

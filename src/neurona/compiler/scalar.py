@@ -185,6 +185,10 @@ class Builder:
             found = self._interned[key] = Expr(self, head, payload, args, dtype)
         return found
 
+    def remake(self, expr: Expr, args: tuple[Expr, ...]) -> Expr:
+        """The expression with other parts."""
+        return self._make(expr.head, expr.payload, args, expr.dtype)
+
     def constant(self, value: Any, dtype: DType) -> Expr:
         kind = compute_dtype(dtype)
         if isinstance(value, Size):
