@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurona.compiler import program
+from neurona.compiler import memory, program
 from neurona.core import variable
 from neurona.core.buffer import ALIGNMENT
 
@@ -50,11 +50,11 @@ class Guarded:
 @contextmanager
 def guarded() -> Iterator[None]:
     """Programs and Variables made in the body write nowhere but in their memory."""
-    memory = Guarded()
+    blocks = Guarded()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(program, "np", memory)
-        patch.setattr(program, "aligned_empty", memory.empty)
-        patch.setattr(program, "result_empty", memory.empty)
-        patch.setattr(variable, "aligned_empty", memory.empty)
+        patch.setattr(program, "np", blocks)
+        patch.setattr(program, "result_empty", blocks.empty)
+        for module in (memory, variable):
+            patch.setattr(module, "aligned_empty", blocks.empty)
         yield
-    memory.check()
+    blocks.check()

@@ -241,5 +241,5 @@ def test_versions_count_only_variables_that_are_written() -> None:
     a, b = variable(N), variable(N)
     entry = entry_of(ne.compile(lambda: a.assign(a + b)))
     assert (a.version, b.version) == (1, 0)
-    assert entry.writes == [a]
+    assert entry.access.writes == [a]
     assert set(entry.reads) == {a, b}

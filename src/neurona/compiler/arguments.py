@@ -16,19 +16,8 @@ from neurona.core.dtypes import as_dtype, number_dtype
 from neurona.core.errors import ArgumentError
 from neurona.core.op import Array, Spec
 from neurona.core.tensor import Tensor
-from neurona.core.trace import STATE, Trace
+from neurona.core.trace import Trace
 from neurona.core.tree import is_named_tuple, ordered_keys, tree_map
-
-
-def signature(
-    args: tuple[Any, ...], kwargs: Mapping[str, Any], arrays: list[Array]
-) -> tuple[Any, ...]:
-    """The signature of a call. The arguments' arrays, row-major, are added to `arrays`."""
-    key: list[Any] = [STATE.grad]
-    _describe(args, key, arrays)
-    if kwargs:
-        _describe_mapping(kwargs, key, arrays)
-    return tuple(key)
 
 
 def without_extents(key: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -39,7 +28,8 @@ def without_extents(key: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
-def _describe(values: Iterable[Any], key: list[Any], arrays: list[Array]) -> None:
+def describe(values: Iterable[Any], key: list[Any], arrays: list[Array]) -> None:
+    """Add what these arguments are to `key`, and their arrays, row-major, to `arrays`."""
     for value in values:
         kind = type(value)
         if kind is np.ndarray:
@@ -50,12 +40,12 @@ def _describe(values: Iterable[Any], key: list[Any], arrays: list[Array]) -> Non
                 key.append(Tensor)
         elif kind is dict:
             key.append(kind)
-            _describe_mapping(value, key, arrays)
+            describe_mapping(value, key, arrays)
             continue
         elif kind is tuple or kind is list or is_named_tuple(kind):
             key.append(kind)
             key.append(len(value))
-            _describe(value, key, arrays)
+            describe(value, key, arrays)
             continue
         elif isinstance(value, (int, float)) and kind is not bool:
             key.append(kind)
@@ -72,10 +62,11 @@ def _describe(values: Iterable[Any], key: list[Any], arrays: list[Array]) -> Non
         arrays.append(array if array.flags.c_contiguous else np.ascontiguousarray(array))
 
 
-def _describe_mapping(values: Mapping[Any, Any], key: list[Any], arrays: list[Array]) -> None:
+def describe_mapping(values: Mapping[Any, Any], key: list[Any], arrays: list[Array]) -> None:
+    """The same for arguments with names."""
     keys = ordered_keys(values)
     key.append(keys)
-    _describe([values[name] for name in keys], key, arrays)
+    describe([values[name] for name in keys], key, arrays)
 
 
 def _static(value: Any) -> Any:

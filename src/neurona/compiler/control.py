@@ -18,6 +18,7 @@ import numpy as np
 from neurona.autodiff.branches import SWITCH
 from neurona.autodiff.loops import LOOP
 from neurona.compiler.indices import index_checks
+from neurona.compiler.memory import Held
 from neurona.compiler.runner import CHOOSE, REPEAT, SIGNALS
 from neurona.compiler.storage import Storage, storage_of
 from neurona.core import dtypes
@@ -225,12 +226,12 @@ _RUNS = itertools.count()
 def run_control(control: Control, arrays: list[Array]) -> list[Array]:
     """The results, by calls of the bodies' programs."""
     # What a body keeps between rounds depends on inputs that other runs have others of.
-    version = (next(_RUNS),)
+    held = Held((), (next(_RUNS),))
     if control.node.op is SWITCH:
-        return control.bodies[int(arrays[0])].run(arrays[1:], (), version)
+        return control.bodies[int(arrays[0])].run(arrays[1:], held)
     (body,) = control.bodies
     count = len(control.results)
     carry, rest = arrays[:count], arrays[count:]
     while all(carry[gate] for gate in control.node.attrs["gates"]):
-        carry = body.run([*carry, *rest], (), version)
+        carry = body.run([*carry, *rest], held)
     return carry

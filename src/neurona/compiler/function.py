@@ -9,13 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from neurona.compiler import access
-from neurona.compiler.arguments import in_native_order, signature, symbol, without_extents
+from neurona.compiler.access import Access
+from neurona.compiler.arguments import (
+    describe,
+    describe_mapping,
+    in_native_order,
+    symbol,
+    without_extents,
+)
 from neurona.compiler.explain import Explanation
 from neurona.compiler.family import Family, Recording
+from neurona.compiler.memory import NOTHING
 from neurona.compiler.stages import Stages
 from neurona.core.locks import object_lock
-from neurona.core.node import Node, constant
+from neurona.core.node import Node, known
 from neurona.core.op import Array
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, Modes, Trace, recording
@@ -37,25 +44,22 @@ class Entry:
         self.single = structure == LEAF and isinstance(results[0], Tensor)
         self.guards = trace.guards
         self.epoch = Modes.epoch
-        self.places: list[int | None] = []
         nodes: list[Node] = []
-        self.fixed: list[Any] = []
+        self.leaves: list[tuple[int, Any]] = []
+        """For each leaf of what is returned the number of its result, −1 for others; the leaf."""
         for result in results:
             if isinstance(result, Tensor):
-                self.places.append(len(nodes))
+                self.leaves.append((len(nodes), None))
                 nodes.append(result._resolve(trace))
-                self.fixed.append(None)
             else:
-                self.places.append(None)
-                self.fixed.append(result)
+                self.leaves.append((-1, result))
         # Only now, since a result may be what was captured or read for the first time.
         self.captures = list(trace.captures.values())
         self.specs = [placeholder.spec for _, placeholder in self.captures]
         self.reads = list(trace.reads)
         written = [(v, node) for v, node in trace.writes.items() if node is not trace.reads[v]]
-        self.writes = [variable for variable, _ in written]
         changing = dict(written)
-        self.steady = [variable for variable in self.reads if variable not in changing]
+        steady = [variable for variable in self.reads if variable not in changing]
         inputs = [
             *trace.inputs,
             *[placeholder for _, placeholder in self.captures],
@@ -67,10 +71,12 @@ class Entry:
             nodes,
             [(trace.reads[variable], node) for variable, node in written],
             trace.checks,
-            [trace.reads[variable] for variable in self.steady],
+            [trace.reads[variable] for variable in steady],
             stages,
         )
         self.program, self.n = family.program(self.recording)
+        self.access = Access(self.program, self.reads, list(changing), steady, self.n)
+        self.returned = [node.spec for node in nodes]
 
     def fits(self) -> bool:
         """Whether the Python state and the captured tensors are still like those recorded."""
@@ -86,13 +92,14 @@ class Entry:
     def run(self, arrays: list[Array]) -> Any:
         if self.captures:
             arrays += [_row_major(handle._concrete("compile")) for handle, _ in self.captures]
-        results = access.run(self.program, arrays, self.reads, self.writes, self.steady, self.n)
+        if self.reads:
+            results = self.access.run(arrays)
+        else:
+            results = self.program.run(arrays, NOTHING, self.n)
         if self.single:
-            return Tensor(constant(results[0]))
-        leaves = [
-            fixed if place is None else Tensor(constant(results[place]))
-            for place, fixed in zip(self.places, self.fixed, strict=True)
-        ]
+            return Tensor(known(self.returned[0], results[0]))
+        tensors = [Tensor(known(*pair)) for pair in zip(self.returned, results, strict=True)]
+        leaves = [fixed if place < 0 else tensors[place] for place, fixed in self.leaves]
         return unflatten(self.structure, leaves)
 
     def explain(self, arrays: list[Array]) -> Explanation:
@@ -118,17 +125,21 @@ class Compiled:
         if STATE.trace is not None:
             return self.function(*args, **kwargs)
         arrays: list[Array] = []
-        kind = signature(args, kwargs, arrays)
-        for entry in self.entries.get(kind, ()):
+        key = [STATE.grad]
+        describe(args, key, arrays)
+        if kwargs:
+            describe_mapping(kwargs, key, arrays)
+        signature = tuple(key)
+        for entry in self.entries.get(signature, ()):
             if entry.fits():
                 return entry.run(arrays)
         if not all(array.dtype.isnative for array in arrays):
             args, kwargs = in_native_order((args, kwargs))
             return self(*args, **kwargs)
         with self._lock:
-            family = self.families.setdefault(without_extents(kind), Family())
+            family = self.families.setdefault(without_extents(signature), Family())
             entry = self._record(args, kwargs, family)
-            self.entries.setdefault(kind, []).insert(0, entry)
+            self.entries.setdefault(signature, []).insert(0, entry)
         return entry.run(arrays)
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
@@ -138,7 +149,7 @@ class Compiled:
         """
         args, kwargs = in_native_order((args, kwargs))
         arrays: list[Array] = []
-        signature(args, kwargs, arrays)
+        describe((args, kwargs), [], arrays)
         return self._record(args, kwargs, Family()).explain(arrays)
 
     def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any], family: Family) -> Entry:

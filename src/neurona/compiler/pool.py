@@ -13,10 +13,22 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import Any, cast
 
-from neurona.compiler.runner import ASLEEP, DESK, MAX_WORKERS, STOPPED, WAKING, runner, work
+from neurona.compiler.memory import Memory
+from neurona.compiler.runner import (
+    ASLEEP,
+    DESK,
+    DESKS,
+    MAX_WORKERS,
+    STOPPED,
+    WAKING,
+    WORKERS,
+    runner,
+    work,
+)
 from neurona.core import config
-from neurona.core.buffer import aligned_empty
+from neurona.core.buffer import address, aligned_empty
 from neurona.core.dtypes import int64
 
 PATIENCE = 80_000
@@ -39,7 +51,8 @@ class Pool:
         self.bells: list[threading.Semaphore] = []
         self.desks = aligned_empty(((MAX_WORKERS + 1) * DESK,), int64)
         self.desks[:] = 0
-        self.address = self.desks.ctypes.data
+        self.states: Any = memoryview(cast(Any, self.desks))
+        self.address = address(self.desks)
 
     def start(self) -> None:
         run = work()
@@ -59,27 +72,30 @@ class Pool:
             self.workers += 1
 
     def _serve(self, run: Callable[[int, int], int], desk: int, bell: threading.Semaphore) -> None:
-        address = self.address + desk * self.desks.itemsize
+        place = self.address + desk * self.desks.itemsize
         while True:
             bell.acquire()
-            if self.desks[desk] == STOPPED or run(address, PATIENCE) == STOPPED:
+            if self.states[desk] == STOPPED or run(place, PATIENCE) == STOPPED:
                 return
 
-    def run(self, segment: int, slots: int, *, parallel: bool) -> int:
-        """Run a segment (see `runner`), with the workers if it is parallel and they are free."""
+    def run(self, memory: Memory) -> int:
+        """Make a call (see `runner`), with the workers if they are free."""
+        words = memory.words
         me = threading.get_ident()
-        if not parallel or self.shut or self.owner.setdefault(0, me) != me or self.busy:
-            return _call(segment, slots, 0, 0)
+        if self.shut or self.owner.setdefault(0, me) != me or self.busy:
+            return alone(memory)
         try:
             self.busy = True
             if self.workers < 0:
                 self.start()
             for i in range(self.workers):
-                if self.desks[i * DESK] == ASLEEP:
-                    self.desks[i * DESK] = WAKING
+                if self.states[i * DESK] == ASLEEP:
+                    self.states[i * DESK] = WAKING
                     self.bells[i].release()
-            return _call(segment, slots, self.address, self.workers)
+            words[DESKS], words[WORKERS] = self.address, self.workers
+            return alone(memory)
         finally:
+            words[WORKERS] = 0
             self.busy = False
             self.owner.pop(0, None)
 
@@ -90,7 +106,7 @@ class Pool:
         while self.owner.setdefault(0, me) != me:
             time.sleep(0.001)
         for i, bell in enumerate(self.bells):
-            self.desks[i * DESK] = STOPPED
+            self.states[i * DESK] = STOPPED
             bell.release()
         for thread in self.threads:
             thread.join()
@@ -100,9 +116,10 @@ class Pool:
         self.owner.pop(0, None)
 
 
-def _call(segment: int, slots: int, desks: int, workers: int) -> int:
+def alone(memory: Memory) -> int:
+    """Make a call (see `runner`) without asking for help."""
     try:
-        return int(runner()(segment, slots, desks, workers))
+        return int(runner()(memory.address))
     except SystemError as error:
         # A signal's handler raised within native code, where ctypes does not expect it.
         if error.__cause__ is None:

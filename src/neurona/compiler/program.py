@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -10,15 +11,16 @@ import numpy as np
 
 from neurona.compiler import control, indices, native, prepare
 from neurona.compiler.control import Slot
+from neurona.compiler.memory import NOTHING, Held, Kept, Maker, Memory
 from neurona.compiler.plan import Plan, make_plan, value_key
-from neurona.compiler.pool import POOL
-from neurona.compiler.runner import END
+from neurona.compiler.pool import POOL, alone
+from neurona.compiler.runner import END, SEGMENT, TAKE, runner
 from neurona.compiler.sizes import NotAffine, at, stray, varies
 from neurona.compiler.stages import Stages
 from neurona.compiler.storage import Storage, storage_of
 from neurona.compiler.tasks import Task, build_tasks
 from neurona.compiler.views import layout
-from neurona.core.buffer import Buffer, address, aligned_empty, result_empty
+from neurona.core.buffer import RECYCLED, address, handle, result_empty
 from neurona.core.errors import NeuronaError
 from neurona.core.node import Node
 from neurona.core.op import LITERAL, Array
@@ -27,50 +29,8 @@ from neurona.graph.passes import SIMPLIFY
 
 MOST_ARRANGEMENTS = 256
 """Sizes for which a program remembers where everything lies."""
-
-
-class Kept:
-    """The results of a program's prologue for one state of its fixed inputs."""
-
-    def __init__(self, size: int, versions: tuple[int, ...]) -> None:
-        self.versions = versions
-        self.memory = aligned_empty((size,), np.dtype(np.uint8))
-
-
-class Memory:
-    """What one run needs for itself: the arena and the table of addresses.
-
-    bound: the buffers whose addresses the table has from the last run. n: see `sizes`.
-    """
-
-    def __init__(self, program: Program) -> None:
-        self.arena = aligned_empty((0,), np.dtype(np.uint8))
-        table = np.zeros(program.slot_count, np.int64)
-        # A memoryview takes Python's integers quicker than the array does.
-        self.slots: Any = memoryview(cast(Any, table))
-        self.address = address(table)
-        for slot, array in program.constants:
-            self.slots[slot] = address(array)
-        self.bound: list[Buffer | None] = [None] * len(program.input_slots)
-        self.kept: Kept | None = None
-        self.objects: dict[int, Any] = {}
-        self.n = -1
-
-    def arrange(self, program: Program, n: int) -> None:
-        """Give every piece of the arena its place for this n."""
-        places, size = program.places(n)
-        if size > self.arena.size:
-            try:
-                self.arena = aligned_empty((size,), np.dtype(np.uint8))
-            except MemoryError:
-                raise MemoryError(
-                    f"a compiled program needs {size / 2**30:.2f} GiB for the values between its "
-                    "inputs and its results; a smaller batch, or checkpoint, needs less"
-                ) from None
-        start = address(self.arena)
-        for slot, offset in places:
-            self.slots[slot] = start + offset
-        self.slots[0] = self.n = n
+BRIEF = 1 << 15
+"""The work (see `Task`) of a program during which Python may as well wait."""
 
 
 class Program:
@@ -146,6 +106,9 @@ class Program:
         self.parallel: bool = any(t.shared for t in self.plan.tasks) or any(
             b.parallel for b in inside
         )
+        self.call = POOL.run if self.parallel else alone
+        brief = not self.sized and not inside and sum(task.work for task in self.plan.tasks) < BRIEF
+        self.brief = runner(release=False) if brief else None
         self._kept: Kept | None = None
         self._free: list[Memory] = []
 
@@ -176,6 +139,15 @@ class Program:
             found = self._places[n] = places, size
         return found
 
+    def makers(self, n: int) -> list[Maker]:
+        """How the results are made: for each the number of its handle, what to call, and how."""
+        made: list[Maker] = []
+        for i, (_, spec) in enumerate(self.result_specs, len(self.inputs)):
+            shape = at(spec.shape, n)
+            large = math.prod(shape) * spec.dtype.itemsize >= RECYCLED
+            made.append((i, result_empty if large else np.empty, shape, spec.dtype))
+        return made
+
     @staticmethod
     def words(steps: Sequence[list[int] | Task]) -> list[int]:
         """The one segment of what is native throughout."""
@@ -183,13 +155,20 @@ class Program:
         return found[0] if found else [END]
 
     def _addresses(self, steps: Sequence[list[int] | Task]) -> list[int | Task]:
-        """The steps with addresses of segments in place of their words."""
+        """The steps with addresses of segments in place of their words.
+
+        The first one begins with taking the inputs and results.
+        """
+        taken = [*self.input_slots, *[slot for slot, _ in self.result_specs]]
+        take = [TAKE, len(taken), self.slot_count, *taken]
+        if steps and isinstance(steps[0], Task):
+            steps = [[END], *steps]
         segments: list[int | Task] = []
         for step in steps:
             if isinstance(step, Task):
                 segments.append(step)
             else:
-                self._words.append(np.array(step, np.int64))
+                self._words.append(np.array(step if segments else [*take, *step], np.int64))
                 segments.append(address(self._words[-1]))
         return segments
 
@@ -239,60 +218,59 @@ class Program:
         end_segment()
         return segments
 
-    def run(
-        self,
-        arrays: Sequence[Array],
-        buffers: Sequence[Buffer] = (),
-        versions: tuple[int, ...] = (),
-        n: int = 0,
-    ) -> list[Array]:
-        """The results. The inputs are `arrays`, then `buffers`: row-major and of their dtype.
+    def run(self, arrays: Sequence[Array], held: Held = NOTHING, n: int = 0) -> list[Array]:
+        """The results. The inputs are `arrays`, then those held: row-major and of their dtype.
 
-        versions: of the fixed inputs; other ones than before run the prologue again. n: the size
-        that is known at run time, if there is one (see `sizes`).
+        Other versions than before run the prologue again. n: the size that is known at run time,
+        if there is one (see `sizes`).
         Raises a check's error if it fails; no Variable is written then.
         """
-        memory = self._free.pop() if self._free else Memory(self)
+        try:
+            memory = self._free.pop()
+        except IndexError:
+            memory = Memory(self)
         if memory.n != n:
             memory.arrange(self, n)
-        slots, bound = memory.slots, memory.bound
-        i = 0
-        for array in arrays:
-            slots[self.input_slots[i]] = address(array)
-            i += 1
-        for buffer in buffers:
-            if bound[i] is not buffer:
-                slots[self.input_slots[i]] = buffer.pointer
-                bound[i] = buffer
-            i += 1
-        if self.prologue:
-            self._use_kept(memory, versions)
-        results = []
-        for slot, spec in self.result_specs:
-            shape = at(spec.shape, n) if self.sized else spec.shape
-            result = result_empty(shape, spec.dtype)
-            slots[slot] = address(result)
-            results.append(result)
+        brief = self.brief
         try:
+            results = self._bind(memory, arrays, held)
             for segment in self.segments:
                 if isinstance(segment, Task):
                     self._evaluate(segment, memory)
-                else:
-                    failed = POOL.run(segment, memory.address, parallel=self.parallel)
-                    if failed:
-                        values = [*arrays, *[buffer.array for buffer in buffers]]
-                        error = self.errors[failed - 1]
-                        raise indices.named(error, self.inputs, self.recorded, values, n)
+                    continue
+                memory.words[SEGMENT] = segment
+                failed = brief(memory.address) if brief else self.call(memory)
+                if failed:
+                    values, error = [*arrays, *held.arrays], self.errors[failed - 1]
+                    raise indices.named(error, self.inputs, self.recorded, values, n)
         finally:
-            memory.objects.clear()
+            if memory.objects:
+                memory.objects.clear()
             self._free.append(memory)
+        return results
+
+    def _bind(self, memory: Memory, arrays: Sequence[Array], held: Held) -> list[Array]:
+        """Let a run see its inputs and its results, which are returned as they are before it."""
+        handles = memory.handles
+        for i, array in enumerate(arrays):
+            handles[i] = handle(array)
+        results = []
+        for i, make, shape, dtype in memory.makers:
+            result = make(shape, dtype)
+            handles[i] = handle(result)
+            results.append(result)
+        if memory.held is not held:
+            memory.held = None
+            for i, array in enumerate(held.arrays, len(arrays)):
+                handles[i] = handle(array)
+            if self.prologue:
+                self._use_kept(memory, held.versions)
+            memory.held = held
         return results
 
     def _use_kept(self, memory: Memory, versions: tuple[int, ...]) -> None:
         """Let the run see the prologue's results for these versions, computed if they are not."""
         kept = self._kept
-        if memory.kept is kept and kept is not None and kept.versions == versions:
-            return
         stale = kept is None or kept.versions != versions
         if kept is None or stale:
             # A block of its own: another thread may be using the last one.
@@ -302,7 +280,8 @@ class Program:
             memory.slots[slot] = start + offset
         if stale:
             for segment in self.prologue:
-                POOL.run(cast(int, segment), memory.address, parallel=True)
+                memory.words[SEGMENT] = cast(int, segment)
+                POOL.run(memory)
             self._kept = kept
         memory.kept = kept
 

@@ -1,5 +1,8 @@
 """The native loops that run a program: the runner, and the workers that help it.
 
+A call is an int64 array: the address of a segment, that of the workers' desks and their number;
+then the slots, which hold the addresses of the memory that the program uses.
+
 A segment is an int64 array of sections. A section has the count of its tasks; for each task its
 function's address, its number of chunks (negative if they are not worth sharing), its number of
 buffers, and the slots of those, from which the runner makes the task's table; then the count of its
@@ -8,6 +11,8 @@ the first entry of every task's table. The result is 0, or the number (from 1) o
 first check that does not hold, after whose section nothing was run. Instead of a count stands
 
     END      at the end of the segment
+    TAKE     to put arrays' addresses into slots: the number of arrays, the slot of the first one's
+             handle (see `buffer`), after which the others follow, and the slot of each address
     REPEAT   for a loop: the slot of `SIGNALS`; the number of carries, for each the slots of its
              initial value, of the carry and of where a round leaves the next, and its bytes; the
              number of gates and their slots; the lengths and words of two segments, run once and in
@@ -39,11 +44,13 @@ import numpy as np
 
 from neurona.compiler import native
 from neurona.compiler.text import Text
+from neurona.core.buffer import DATA
 
 MAX_BUFFERS = 4096
 MAX_WORKERS = 63
 DESK = 16
-END, REPEAT, CHOOSE = -1, -2, -3
+END, REPEAT, CHOOSE, TAKE = -1, -2, -3, -4
+SEGMENT, DESKS, WORKERS, SLOTS = range(4)
 TIME = "_time64" if sys.platform == "win32" else "time"
 ASLEEP, IDLE, OFFERED, WORKING, STOPPED, WAKING = range(6)
 STATE, FUNCTION, TABLE, BOARD, SIDE = range(5)
@@ -73,15 +80,22 @@ class RunnerEmitter(Text):
     # --- the runner ---
 
     def runner(self) -> None:
-        parameters = "ptr %segment, ptr %slots, ptr %desks, i64 %workers"
-        with self.function(f"i64 @run({parameters})"):
+        with self.function("i64 @run(ptr %call)"):
+            segment, desks = [
+                self.assign(f"load ptr, ptr {self.place('%call', word)}")
+                for word in (SEGMENT, DESKS)
+            ]
+            slots = self.place("%call", SLOTS)
             room = self.assign(f"alloca [{MAX_BUFFERS + 1} x ptr], align 64")
-            self.put(f"store i64 {self.word('%slots', 0)}, ptr {room}")
-            table = self.place(room, 1)
-            board = self.assign("alloca [8 x i64], align 64")
-            arguments = f"{parameters}, ptr {table}, ptr {board}"
+            self.put(f"store i64 {self.word(slots, 0)}, ptr {room}")
+            arguments = (
+                f"ptr {segment}, ptr {slots}, ptr {desks}, "
+                f"i64 {self.word('%call', WORKERS)}, "
+                f"ptr {self.place(room, 1)}, "
+                f"ptr {self.assign('alloca [8 x i64], align 64')}"
+            )
             self.put(f"ret i64 {self.assign(f'call i64 @walk({arguments})')}")
-        self.walk(f"{parameters}, ptr %table, ptr %board")
+        self.walk("ptr %segment, ptr %slots, ptr %desks, i64 %workers, ptr %table, ptr %board")
 
     def walk(self, parameters: str) -> None:
         """Run a segment; `table` and `board` are for one task at a time."""
@@ -101,13 +115,16 @@ class RunnerEmitter(Text):
             self.label("other")
             self.put(
                 f"switch i64 {count}, label %end [ i64 {REPEAT}, label %repeat "
-                f"i64 {CHOOSE}, label %choose ]"
+                f"i64 {CHOOSE}, label %choose i64 {TAKE}, label %take ]"
             )
             self.label("repeat")
             self.repeat(cursor, failed, *flags)
             self.put("br label %following")
             self.label("choose")
             self.choose(cursor, failed, *flags[:2])
+            self.put("br label %following")
+            self.label("take")
+            self.take(cursor)
             self.put("br label %following")
             self.label("tasks")
             with self.loop("0", count):
@@ -134,6 +151,18 @@ class RunnerEmitter(Text):
     def slot(self, at: str) -> str:
         """The place in the table of the slot that word `at` names."""
         return self.place("%slots", self.word("%segment", at))
+
+    def take(self, cursor: str) -> None:
+        at = self.assign(f"load i64, ptr {cursor}")
+        count, first = [self.word("%segment", self.add(at, i)) for i in range(2)]
+        targets = self.add(at, 2)
+        with self.loop("0", count) as i:
+            value = self.word("%slots", self.add(first, i))
+            if DATA is not None:
+                place = self.assign(f"inttoptr i64 {self.add(value, DATA)} to ptr")
+                value = self.assign(f"load i64, ptr {place}")
+            self.put(f"store i64 {value}, ptr {self.slot(self.add(targets, i))}")
+        self.put(f"store i64 {self.add(targets, count)}, ptr {cursor}")
 
     def repeat(self, cursor: str, failed: str, odd: str, open_: str, second: str) -> None:
         signals = self.assign(f"load i64, ptr {cursor}")
@@ -411,10 +440,14 @@ SIGNALS = np.array(
 
 
 @functools.cache
-def runner() -> Any:
-    """run(segment, slots, desks, workers) → failed check, 0 if all hold, −1 after a signal."""
-    address = native.load(RunnerEmitter().run(), "run")
-    return ctypes.CFUNCTYPE(_LONG, _POINTER, _POINTER, _POINTER, _LONG)(address)
+def runner(*, release: bool = True) -> Any:
+    """run(call) → failed check, 0 if all hold, −1 after a signal.
+
+    release: let other Python threads run meanwhile. That is asked for with care: a thread that
+    then waits for the interpreter's lock may wait longer than a small program takes.
+    """
+    kind = ctypes.CFUNCTYPE if release else ctypes.PYFUNCTYPE
+    return kind(_LONG, _POINTER)(native.load(RunnerEmitter().run(), "run"))
 
 
 @functools.cache

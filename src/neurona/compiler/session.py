@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurona.compiler import access
+from neurona.compiler.access import Access
 from neurona.compiler.explain import Explanation
 from neurona.compiler.fetch import Plan
 from neurona.core import dtypes
@@ -28,8 +28,9 @@ class Bound:
     def __init__(self, plan: Plan, holder: Callable[[Variable], Variable]) -> None:
         self.plan = plan
         self.variables = [holder(variable) for variable in plan.variables]
-        self.written = [holder(variable) for variable in plan.writes]
-        self.steady = [holder(variable) for variable in plan.steady]
+        written = [holder(variable) for variable in plan.writes]
+        steady = [holder(variable) for variable in plan.steady]
+        self.access = Access(plan.program, self.variables, written, steady)
         self.first = True
 
 
@@ -152,8 +153,7 @@ class Session:
     def _run(self, bound: Bound, arrays: list[Array]) -> list[Array]:
         if bound.first:
             self._require_values(bound.plan)
-        program = bound.plan.program
-        results = access.run(program, arrays, bound.variables, bound.written, bound.steady)
+        results = bound.access.run(arrays)
         if bound.first:
             self._known.update(bound.plan.writes)
             bound.first = False

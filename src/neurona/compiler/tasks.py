@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,7 +57,7 @@ class Task:
         parts = (self.kernel, self.matmul, self.pack, self.along)
         return any(part is not None for part in parts)
 
-    @functools.cached_property
+    @property
     def text(self) -> str:
         """LLVM IR of a native task."""
         if self.matmul is not None:
@@ -75,6 +74,11 @@ class Task:
     def shared(self) -> bool:
         """Whether the chunks are worth handing to other threads."""
         return self.chunks > 1
+
+    @property
+    def work(self) -> int:
+        """Roughly how long it takes: its arithmetic and the elements it touches."""
+        return self.flops + sum(storage.size for storage in self.buffers)
 
     def reads(self) -> set[tuple[int, str]]:
         return {s.key for s, role in zip(self.buffers, self.roles, strict=True) if role != "write"}

@@ -36,6 +36,11 @@ def _choose_address() -> Callable[[Array], int]:
 
 address = _choose_address()
 """Where an array's first element lies."""
+DATA = object.__basicsize__ if address is _quick_address else None
+"""Bytes from the start of an array object to its address; None where that is not known."""
+handle: Callable[[Array], int] = _plain_address if DATA is None else id
+"""What native code takes for an array: the object (see `DATA`), which costs least, or its address.
+"""
 
 ALIGNMENT = 64
 PAGE = 4096
@@ -43,20 +48,13 @@ COLOUR = 7 * ALIGNMENT
 
 
 class Buffer:
-    """Memory of one value: `device`, `array` (row-major or strided) and its address."""
+    """Memory of one value: `device` and `array` (row-major or strided)."""
 
-    __slots__ = ("_pointer", "array")
+    __slots__ = ("array",)
     device = "cpu"
 
     def __init__(self, array: Array) -> None:
         self.array = array
-        self._pointer = -1
-
-    @property
-    def pointer(self) -> int:
-        if self._pointer < 0:
-            self._pointer = address(self.array)
-        return self._pointer
 
     @property
     def nbytes(self) -> int:

@@ -27,6 +27,17 @@ if hasattr(os, "register_at_fork"):
     )
 
 
+class Changes:
+    """Counts what happens to Variables, for programs that remember where values lie.
+
+    moved: how often one came to lie elsewhere, or into view of somebody who relies on it.
+    written: how often one changed, in place or not. Both are counted with `WRITING` held, before
+    it happens.
+    """
+
+    moved = written = 0
+
+
 class Variable(Tensor):
     """A tensor whose value can be replaced; shape and dtype stay.
 
@@ -74,6 +85,7 @@ class Variable(Tensor):
         leaf = self._leaf
         if leaf is None:
             with WRITING:
+                Changes.moved += 1
                 leaf = constant(self._buffer.array)
                 leaf.requires_grad = self._requires_grad
                 leaf.owner = self.reference
@@ -125,6 +137,7 @@ class Variable(Tensor):
     def _install(self, array: Array, *, exclusive: bool) -> None:
         if not array.flags.c_contiguous:
             array = np.ascontiguousarray(array)
+        Changes.moved += 1
         self._buffer = Buffer(array)
         self._exclusive = exclusive
         self._leaf = None
@@ -133,6 +146,7 @@ class Variable(Tensor):
     def _replace(self, array: Array) -> None:
         with WRITING:
             # Counted first: an interrupt must not leave a new value under an old number.
+            Changes.written += 1
             self.version += 1
             self._install(array, exclusive=False)
 
