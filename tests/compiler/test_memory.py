@@ -259,3 +259,24 @@ def test_the_interpreter_ends_quietly(name: str) -> None:
         check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def functions_called(call: Callable[[], object]) -> list[str]:
+    """The names of Python's functions that run, but for the call itself."""
+    names: list[str] = []
+    sys.setprofile(lambda frame, event, _: event == "call" and names.append(frame.f_code.co_name))
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return names[1:]
+
+
+def test_a_small_call_runs_little_python() -> None:
+    """What is the same in every call is looked up before."""
+    w = ne.Variable(ONES)
+    add, step = ne.compile(lambda x, y: x + y), ne.compile(lambda x: w.assign(w + x))
+    add(ONES, ONES)
+    step(ONES)
+    assert len(functions_called(lambda: add(ONES, ONES))) <= 10
+    assert len(functions_called(lambda: step(ONES))) <= 16
