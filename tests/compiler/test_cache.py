@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 
 import neurona as ne
 from neurona.compiler import native
 from neurona.core import config
+from tests.compiler.graphs import Graph, graphs
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -70,6 +73,24 @@ def test_other_numbers_of_threads_come_to_the_same_bits(
     cache, expected = filled
     # The same objects too: what is compiled does not depend on threads.
     assert digest(start(cache, "warm", threads=threads)) == expected
+
+
+def test_random_graphs_in_other_processes(tmp_path: Path) -> None:
+    """Cold with one thread, then from the cache with two and three."""
+    drawn: list[Graph] = []
+
+    @settings(max_examples=25, database=None)
+    @given(graphs(differentiate=True, large=True) | graphs(state=True))
+    def draw(graph: Graph) -> None:
+        drawn.append(graph)
+
+    draw()
+    file = tmp_path / "graphs"
+    file.write_bytes(pickle.dumps(drawn))
+    cache = tmp_path / "cache"
+    expected = digest(start(cache, str(file), threads=1))
+    for threads in (2, 3):
+        assert digest(start(cache, "warm", str(file), threads=threads)) == expected
 
 
 def damage(paths: Iterable[Path]) -> None:

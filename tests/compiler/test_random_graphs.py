@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -79,48 +80,62 @@ def compare(graph: Graph, calls: int) -> None:
                 agree(f"{kind} {variable.name} after call {call}", variable.numpy(), bound)
 
 
-def results(compiled: Any, graph: Graph, *, shared: bool) -> list[Array]:
-    """What the function gives, with the pool's help or without it."""
-    before, POOL.shut = POOL.shut, not shared
+@pytest.fixture(scope="module")
+def three_threads() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        POOL.stop()
+        patch.setenv("NEURONA_THREADS", "3")
+        yield
+        POOL.stop()
+
+
+def results(compiled: Any, graph: Graph, *, helpers: int) -> list[Array]:
+    """What the function gives with that many other threads."""
+    shut, workers = POOL.shut, POOL.workers
+    POOL.shut = helpers == 0
+    if 0 < helpers < workers:
+        POOL.workers = helpers
     try:
         return [result.numpy() for result in compiled(*[tensor(x) for x in graph.inputs])]
     finally:
-        POOL.shut = before
+        POOL.shut = shut
+        if workers >= 0:
+            POOL.workers = workers
 
 
 def some(few: int) -> Any:
-    """`few` examples in `make test`, 40 times as many under the profile `many`."""
+    """`few` examples in `make test`, 60 times as many under the profile `many`."""
     many = settings.default.max_examples >= 1000
-    return settings(max_examples=few * (40 if many else 1))
+    return settings(max_examples=few * (60 if many else 1))
 
 
 @pytest.mark.timeout(0)
-@some(200)
+@some(150)
 @given(graphs())
 def test_a_graph_gives_what_it_gives_eagerly(graph: Graph) -> None:
     check(graph)
 
 
 @pytest.mark.timeout(0)
-@some(150)
+@some(100)
 @given(graphs(state=True))
 def test_variables_get_what_they_get_eagerly(graph: Graph) -> None:
     check(graph, calls=2)
 
 
 @pytest.mark.timeout(0)
-@some(40)
+@some(30)
 @given(st.booleans().flatmap(lambda slopes: graphs(differentiate=slopes, large=True)))
-def test_threads_do_not_change_a_bit(graph: Graph) -> None:
+def test_threads_do_not_change_a_bit(three_threads: None, graph: Graph) -> None:
     compiled = compile(graph.function(graph.variables()))
-    alone = results(compiled, graph, shared=False)
-    for _ in range(3):
-        for one, other in zip(results(compiled, graph, shared=True), alone, strict=True):
+    alone = results(compiled, graph, helpers=0)
+    for helpers in (2, 1, 2):
+        for one, other in zip(results(compiled, graph, helpers=helpers), alone, strict=True):
             assert one.tobytes() == other.tobytes()
 
 
 @pytest.mark.timeout(0)
-@some(150)
+@some(100)
 @given(graphs(differentiate=True))
 def test_gradients_are_those_of_eager_mode(graph: Graph) -> None:
     check(graph)
