@@ -102,9 +102,14 @@ def test_memory_is_that_of_the_program() -> None:
 
 
 def test_values_in_one_place_are_listed_in_turn() -> None:
-    step, x = training_step(depth=3, width=32, batch=64)
-    turns = [buffer.values for buffer in step.explain(x).memory.buffers if len(buffer.values) > 1]
-    assert any("matmul" in values[0] and "where" in values[1] for values in turns)
+    @ne.compile
+    def shares(x: ne.Tensor) -> ne.Tensor:
+        parts = ne.exp(x)
+        return (parts / ne.sum(parts @ x)) @ x
+
+    memory = shares.explain(np.ones((32, 32), np.float32)).memory
+    turns = [buffer.values for buffer in memory.buffers if len(buffer.values) > 1]
+    assert any("exp" in values[0] and "divide" in values[1] for values in turns)
 
 
 def test_kernels_of_branches_and_loops_are_listed_within() -> None:
@@ -139,7 +144,7 @@ def test_what_python_runs_is_marked() -> None:
 
 
 def test_equal_layers_are_compiled_once(deep: Explanation) -> None:
-    assert len(deep.kernels) > 150
+    assert len(deep.kernels) > 80
     assert deep.different < 40
     for i, kernel in enumerate(deep.kernels):
         assert kernel.equal <= i
@@ -153,7 +158,7 @@ def test_a_large_program_is_told_in_short(deep: Explanation) -> None:
     assert max(map(len, lines)) <= 100
     assert any("more lines in .graph" in line for line in lines)
     # One row for all the products of the layers.
-    rows = [line.split() for line in lines if line.endswith("  matmul")]
+    rows = [line.split() for line in lines if "  matmul+" in line]
     assert any(int(row[1]) >= 19 for row in rows)
 
 

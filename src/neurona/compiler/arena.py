@@ -42,12 +42,13 @@ def reuse(
     for i, task in enumerate(tasks):
         if task.kernel is None:
             continue
-        pairs = list(zip(task.buffers, task.kernel.params, strict=True))
+        pairs = task.params
         dying = [
             (storage, param.name)
             for storage, param in pairs
             if param.role == "read"
             and last[storage.key] == i
+            and storage.key not in task.operands
             and not {storage.key, same.get(storage.key, storage.key)} & given
         ]
         for new, param in pairs:

@@ -64,29 +64,31 @@ class Emitter(Text):
 
     def run(self) -> str:
         kernel = self.kernel
-        # The buffers are arguments of an inner function, since only arguments can be noalias.
-        names = [
-            f"ptr {'' if param.shared else 'noalias '}%{param.name}" for param in kernel.params
-        ]
-        with self.function(
-            f"internal void @body({', '.join([*names, 'i64 %first', 'i64 %last'])})"
-        ):
-            with self.loop("%first", "%last") as chunk:
-                self.know("chunk", chunk)
-                self.block(kernel.before)
-                self.rows(chunk)
-                self.block(kernel.after)
-            self.lines[:0] = self.allocas
+        with self.inner_function("body", "first", "last"), self.loop("%first", "%last") as chunk:
+            self.know("chunk", chunk)
+            self.block(kernel.before)
+            self.rows(chunk)
+            self.block(kernel.after)
         with self.function(f"void @{kernel.name}(ptr %table, i64 %first, i64 %last)"):
-            pointers = []
-            for i in range(len(kernel.params)):
-                slot = self.assign(f"getelementptr ptr, ptr %table, i64 {i}")
-                pointers.append(f"ptr {self.assign(f'load ptr, ptr {slot}')}")
+            pointers = [f"ptr {pointer}" for pointer in self.table(len(kernel.params))]
             self.call_own("@body", *pointers, "i64 %first", "i64 %last")
-        text = "\n".join([*self.finished, *sorted(self.declarations)])
+        return "\n".join([*self.written(), *sorted(self.declarations)])
+
+    def written(self) -> list[str]:
+        """The finished lines."""
         # With the flag LLVM 22 goes from double to half at once, where there is no instruction but
         # only a function of the C compiler's own library.
-        return text.replace(CONTRACT, "") if "half" in text else text
+        half = any("half" in line for line in self.finished)
+        return [line.replace(CONTRACT, "") for line in self.finished] if half else self.finished
+
+    @contextmanager
+    def inner_function(self, name: str, *numbers: str) -> Iterator[None]:
+        """A function of the buffers, since only arguments can be noalias, and some numbers."""
+        buffers = [f"ptr {'' if p.shared else 'noalias '}%{p.name}" for p in self.kernel.params]
+        parameters = ", ".join([*buffers, *[f"i64 %{number}" for number in numbers]])
+        with self.function(f"internal void @{name}({parameters})"):
+            yield
+            self.lines[:0] = self.allocas
 
     def rows(self, chunk: str) -> None:
         if not self.kernel.rows:
@@ -132,13 +134,6 @@ class Emitter(Text):
         self.nest_loops(nest, nest.loops, slots)
         for fold in nest.folds:
             self.close_fold(fold, {way: slots[way][fold.name] for way in ways})
-
-    @contextmanager
-    def vectors(self, count: int) -> Iterator[None]:
-        """Inside, a vector is as long as `count` of those outside."""
-        self.lanes *= count
-        yield
-        self.lanes //= count
 
     def nest_loops(
         self,

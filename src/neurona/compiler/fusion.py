@@ -12,19 +12,28 @@ Groups grow greedily in topological order: a node joins the groups of its inputs
 if its axes line up with their dimensions and no cycle through other groups would arise. Arithmetic
 on values that are in memory anyway, as operands of products, waits for its reader: what only the
 backward pass needs is computed there, and nothing but the activation is kept for it.
+
+A matrix product begins a group too. What joins it is computed a tile of results at a time (see
+`epilogue`), so its columns are the product's and a tile must suffice for every reduction over them.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from neurona.compiler import native
+from neurona.compiler.matmul import one_panel
 from neurona.compiler.prepare import supported
+from neurona.compiler.scalar import compute_dtype
 from neurona.compiler.sizes import is_plain
-from neurona.compiler.views import Axes, aligned, is_view
-from neurona.core.lowering import Elementwise, Indexed, Reduction
+from neurona.compiler.views import Axes, Layout, aligned, is_generator, is_view, layout
+from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction
 from neurona.core.node import Node
 
+FINISHED = 1 << 17
+"""Bytes below which a product finishes its results itself. What larger ones meet comes from afar,
+and a kernel of its own waits less for that: its long runs are fetched in advance."""
 FULL, ROW, FINAL = "full", "row", "final"
 MOST = 500
 """Nodes of a group: their buffers must fit the runner's table, and LLVM's time grows faster."""
@@ -34,7 +43,10 @@ LARGE = 1 << 15
 
 @dataclass(eq=False)
 class Group:
-    """Nodes computed by one kernel, or a single node with a kernel of its own (`loops` False)."""
+    """Nodes computed by one kernel, or a single node with a kernel of its own (`loops` False).
+
+    product: the matrix product among the nodes.
+    """
 
     nodes: list[Node] = field(default_factory=list)
     extents: list[int] = field(default_factory=list)
@@ -44,6 +56,7 @@ class Group:
     kind: dict[int, str] = field(default_factory=dict)
     before: set[Group] = field(default_factory=set)
     loops: bool = True
+    product: Node | None = None
 
     @property
     def every(self) -> frozenset[int]:
@@ -66,6 +79,7 @@ class Fusion:
         self.groups: list[Group] = []
         self.group_of: dict[int, Group] = {}
         self.in_memory = _read_whole(order)
+        self.layouts: dict[int, Layout] = {}
         for node in order:
             lower = node.op.lower
             if isinstance(lower, Elementwise) and supported(node):
@@ -74,6 +88,8 @@ class Fusion:
                 self.place(node, reduces=True)
             elif isinstance(lower, Indexed):
                 self.start(node)
+            elif isinstance(lower, Contraction):
+                self.start_product(node)
             elif node.inputs and not is_view(node):
                 self.start(node).loops = False
 
@@ -131,6 +147,14 @@ class Fusion:
         self.groups.append(group)
         self.add(group, node, tuple(axes), kind)
         return group
+
+    def start_product(self, node: Node) -> None:
+        group = self.start(node)
+        group.product = node
+        size = math.prod(node.shape) * node.dtype.itemsize
+        group.loops = 0 < size < FINISHED and 1 not in node.shape[-2:]
+        if group.loops:
+            group.rows = group.every - {_column(group)}
 
     def split(self, group: Group, folded: frozenset[int]) -> str:
         """Choose rows and columns for a first reduction over the dimensions `folded`."""
@@ -196,16 +220,50 @@ class Fusion:
             kind = self.reduction_kind(node, group, sources[0], found)
             if kind is None:
                 return False
-            group.input_axes[id(node)] = found
-            found = tuple(_without(node, list(found)))
         elif dims == group.every:
             kind = FULL
         elif group.rows is not None and dims == group.rows:
             kind = ROW
         else:
             return False
+        if group.product is not None and not self.suits_tiles(node, found, kind, group):
+            return False
+        if reduces:
+            group.input_axes[id(node)] = found
+            found = tuple(_without(node, list(found)))
         self.add(group, node, found, kind)
         return True
+
+    def suits_tiles(self, node: Node, axes: Axes, kind: str, group: Group) -> bool:
+        """Whether the node can be computed a tile of the group's product at a time.
+
+        axes: the dimensions along which the node (a reduction's input) runs.
+        """
+        product, column = group.product, _column(group)
+        if product is None:
+            return True
+        whole = one_panel(product.shape[-1], product.dtype, native.host().lanes)
+        if kind == ROW:
+            return whole
+        if kind == FINAL:
+            folded = {axes[i] for i in reduced_axes(node)}
+            return compute_dtype(node.dtype) == node.dtype and (whole or column not in folded)
+        looks_up = isinstance(node.op.lower, Indexed) and node.inputs
+        if looks_up or [d for d in axes if d is not None][-1] != column:
+            return False
+        return all(self.runs_along(x, axes, column, group) for x in node.inputs)
+
+    def runs_along(self, x: Node, axes: Axes, column: int, group: Group) -> bool:
+        """Whether the elements of an input along a dimension are neighbours in memory."""
+        base = aligned(x)[0]
+        if id(base) in group.axes or is_generator(base):
+            return True
+        found = layout(x, self.layouts)
+        lead = len(axes) - len(x.shape)
+        return found is not None and all(
+            axes[lead + i] != column or extent == 1 or stride in (0, 1)
+            for i, (extent, stride) in enumerate(zip(x.shape, found.strides, strict=True))
+        )
 
     def line_up(
         self,
@@ -271,6 +329,9 @@ class Fusion:
         rows = other.rows if other.rows is None else frozenset(same[d] for d in other.rows)
         if home.rows is not None and rows is not None and home.rows != rows:
             return
+        if not self.tiles_allow(home, other, same):
+            return
+        home.product = home.product or other.product
         home.rows = home.rows if home.rows is not None else rows
         for member in other.nodes:
             axes = tuple(None if d is None else same[d] for d in other.axes[id(member)])
@@ -290,6 +351,25 @@ class Fusion:
                 later.before |= home.before | {home}
             elif home in later.before:
                 later.before |= home.before
+
+    def tiles_allow(self, home: Group, other: Group, same: dict[int, int]) -> bool:
+        """Whether groups one of which may have a product can become one."""
+        if home.product is None and other.product is None:
+            return True
+        if home.product is not None and other.product is not None:
+            return False
+        if home.product is not None and other in self.producers(home.product):
+            return False
+        plain = other if home.product is not None else home
+        there = replace(home, product=home.product or other.product, axes=dict(home.axes))
+        for member in other.nodes:
+            axes = other.axes[id(member)]
+            there.axes[id(member)] = tuple(None if d is None else same[d] for d in axes)
+        return all(
+            plain.kind[id(node)] == FULL
+            and self.suits_tiles(node, there.axes[id(node)], FULL, there)
+            for node in plain.nodes
+        )
 
     def correspondence(self, home: Group, other: Group) -> dict[int, int] | None:
         """The dimension of `home` for each of `other`, as all that `home` takes from it says."""
@@ -330,6 +410,14 @@ def _read_whole(order: list[Node]) -> set[int]:
         if not isinstance(node.op.lower, Elementwise | Reduction | Indexed) and not is_view(node)
         for x in node.inputs
     }
+
+
+def _column(group: Group) -> int:
+    """The dimension of the columns of the group's product."""
+    column = group.axes[id(group.product)][-1]
+    if column is None:
+        raise TypeError("a product of one column has no such dimension")
+    return column
 
 
 def _without(node: Node, axes: list[int | None]) -> list[int | None]:

@@ -12,7 +12,7 @@ import math
 
 from neurona.compiler.chunks import COMBINE, LoopTask, combine_chunks
 from neurona.compiler.fusion import FINAL, FULL, ROW, Fusion, Group, reduced_axes
-from neurona.compiler.loops import Fold, Kernel, Nest, Statement, Store, check, chunk_bounds
+from neurona.compiler.loops import Fold, Kernel, Nest, Param, Statement, Store, check, chunk_bounds
 from neurona.compiler.params import Params, Reader
 from neurona.compiler.picks import picked
 from neurona.compiler.scalar import INDEX, Expr, compute_dtype
@@ -44,6 +44,8 @@ class KernelBuilder(Params):
         self.group = group
         self.fusion = fusion
         self.stored = stored
+        self.handed: list[Param] = []
+        self.given: list[tuple[str, int]] = []
         self.phase: dict[int, int] = {}
         self.memo: dict[tuple[int, int], Expr] = {}
         self.looked_up: dict[int, Expr] = {}
@@ -334,15 +336,19 @@ class KernelBuilder(Params):
                 tasks.append(combine_chunks(node, accumulators[id(node)], self.chunks))
         return tasks
 
+    def kernel_rows(self) -> tuple[tuple[str, int | Expr], ...]:
+        return tuple(self.row_loops)
+
     def task(self, before: list[Statement], body: list[Statement]) -> LoopTask:
         kernel = Kernel(
             "kernel",
-            self.declared(),
+            (*self.handed, *self.declared()),
             self.chunks,
-            tuple(self.row_loops),
+            self.kernel_rows(),
             tuple(body),
             tuple(before),
             flops=math.prod(self.group.extents) * len(self.group.nodes),
+            given=tuple(self.given),
         )
         return LoopTask(check(kernel), self.buffers(), tuple(self.group.nodes))
 

@@ -1,7 +1,7 @@
 """The loop IR: what a kernel does, without saying how a CPU does it.
 
-    kernel     :=  Kernel(name, params, chunks, rows, before, body, after)
-    param      :=  Param(name, dtype, size, role)            role: read | write | update | scratch
+    kernel     :=  Kernel(name, params, chunks, rows, before, body, after, given)
+    param      :=  Param(name, dtype, size, role)     role: read | write | update | scratch | tile
     statement  :=  Nest(loops, statements, folds)  |  Store(param, offset, value)
     fold       :=  Fold(name, combine, start, value)         combine: add | multiply | minimum | …
 
@@ -13,6 +13,9 @@ over the nest, and its result is a variable of that name in the statements that 
 values are scalar expressions (`scalar`); loop variables, `chunk` and folds are their variables.
 What one chunk writes no other chunk reads or writes. `check` makes sure of names, dtypes and, where
 offsets are affine, bounds. Extents, sizes and constants may be Sizes (`sizes`), known at run time.
+
+A kernel with `given` variables (name, bound) is the end of another task, which calls it with their
+values, `chunk` being one of them, for each tile of results it has made: the param of role `tile`.
 """
 
 from __future__ import annotations
@@ -86,6 +89,7 @@ class Kernel:
     before: tuple[Statement, ...] = ()
     after: tuple[Statement, ...] = ()
     flops: int = field(default=0)
+    given: tuple[tuple[str, int], ...] = ()
 
     def param(self, name: str) -> Param:
         for param in self.params:
@@ -109,11 +113,15 @@ def _lines(kernel: Kernel) -> Iterator[str]:
     yield f"kernel {kernel.name}"
     for p in kernel.params:
         yield f"  {p.role:7} {p.name}: {p.dtype}[{p.size}]"
-    yield f"  for chunk in {kernel.chunks}:"
+    if kernel.given:
+        yield f"  given {', '.join(name for name, _ in kernel.given)}:"
+    else:
+        yield f"  for chunk in {kernel.chunks}:"
     yield from _block(kernel.before, "    ")
     indent = "    "
     for i, (name, extent) in enumerate(kernel.rows):
-        yield f"{indent}for {name} in {extent}{' (this chunk of it)' if i == 0 else ''}:"
+        part = " (this chunk of it)" if i == 0 and not kernel.given else ""
+        yield f"{indent}for {name} in {extent}{part}:"
         indent += "  "
     yield from _block(kernel.body, indent)
     yield from _block(kernel.after, "    ")
@@ -150,9 +158,9 @@ def check(kernel: Kernel) -> Kernel:
     names = [param.name for param in kernel.params]
     if len(set(names)) != len(names):
         raise KernelError(f"kernel {kernel.name}: two buffers of one name among {names}")
-    outer: dict[str, int | None] = {"chunk": kernel.chunks}
+    outer: dict[str, int | None] = {"chunk": kernel.chunks, **dict(kernel.given)}
     rows = outer | {name: e if isinstance(e, int) else None for name, e in kernel.rows}
-    if len(rows) != 1 + len(kernel.rows):
+    if len(rows) != len(outer) + len(kernel.rows):
         raise KernelError(f"kernel {kernel.name}: two row loops of one name")
     for statements, scope in ((kernel.before, outer), (kernel.body, rows), (kernel.after, outer)):
         known: dict[str, int | None] = dict(scope)
@@ -186,7 +194,7 @@ def _check_statement(kernel: Kernel, statement: Statement, known: dict[str, int 
 
 def _check_store(kernel: Kernel, store: Store, known: dict[str, int | None]) -> None:
     param = kernel.param(store.param)
-    if param.role == "read":
+    if param.role in ("read", "tile"):
         raise KernelError(f"kernel {kernel.name} writes {param.name}, which it may only read")
     _check_offset(kernel, param, store.offset, known)
     _check_expr(kernel, store.value, known)

@@ -153,6 +153,11 @@ def lanes_for(dtype: DType, float32_lanes: int) -> int:
     return float32_lanes * 4 // dtype.itemsize
 
 
+def one_panel(columns: int, dtype: DType, float32_lanes: int) -> bool:
+    """Whether a tile has all columns of a product."""
+    return columns <= 2 * lanes_for(dtype, float32_lanes)
+
+
 class MatmulEmitter(PanelText):
     """LLVM IR of the product of A and B, either packed or not: table (A, B, C)."""
 
@@ -167,21 +172,25 @@ class MatmulEmitter(PanelText):
         self.depth_step = mm.nr if self.right else mm.b_strides[-2]
         self.panel_step = self.right.panel_size if self.right else mm.nr
         self.functions: dict[tuple[int, int], str] = {}
+        self.places: list[str] = []
+        self.buffers, self.row_step = 3, mm.n  # of the table; from row to row of C
 
     def run(self) -> str:
         mm = self.mm
         with self.function("void @kernel(ptr %table, i64 %first, i64 %last)"):
-            pointers = []
-            for i in range(3):
-                slot = self.assign(f"getelementptr ptr, ptr %table, i64 {i}")
-                pointers.append(self.assign(f"load ptr, ptr {slot}"))
+            pointers = self.table(self.buffers)
+            self.results = self.places_of_results(pointers[2:])
             a = self.pointer(pointers[0], 0 if self.left else mm.a_offset)
             b = self.pointer(pointers[1], 0 if self.right else mm.b_offset)
             first = self.assign(f"mul i64 %first, {mm.blocks_a_chunk}")
             last = self.assign(f"mul i64 %last, {mm.blocks_a_chunk}")
             with self.loop(first, self.smaller(last, mm.blocks)) as block:
-                self.block(block, a, b, pointers[2])
+                self.block(block, a, b, self.results[0])
         return "\n".join([*self.finished, *sorted(self.declarations)])
+
+    def places_of_results(self, pointers: list[str]) -> list[str]:
+        """Where the product is stored; more for those who make something of it."""
+        return pointers
 
     def smaller(self, a: str, b: int) -> str:
         return self.intrinsic("i64", "llvm.smin.i64", ("i64", a), ("i64", str(b)))
@@ -197,6 +206,13 @@ class MatmulEmitter(PanelText):
         a, b, c = self.move_to_batch(batch, a, b, c)
         start, stop = self.span(row, rows, mm.tiles)
         first, last = self.span(column, columns, mm.panels)
+        self.rectangle(batch, start, stop, first, last, a, b, c)
+
+    def rectangle(
+        self, batch: str, start: str, stop: str, first: str, last: str, a: str, b: str, c: str
+    ) -> None:
+        """Rows start … stop − 1 of tiles and panels first … last − 1 of the product of a and b."""
+        mm = self.mm
         full, rest = divmod(mm.n, mm.nr)
         with self.loop(first, self.smaller(last, full)) as panel:
             self.panel(panel, mm.nr, a, b, c, start, stop)
@@ -214,7 +230,7 @@ class MatmulEmitter(PanelText):
     def move_to_batch(self, batch: str, a: str, b: str, c: str) -> tuple[str, str, str]:
         mm = self.mm
         rest = batch
-        places: list[str] = []
+        self.places = places = list[str]()
         for extent in reversed(mm.batch):
             places.insert(0, self.assign(f"srem i64 {rest}, {extent}"))
             rest = self.assign(f"sdiv i64 {rest}, {extent}")
@@ -345,6 +361,6 @@ class MatmulEmitter(PanelText):
 
     def store_sums(self, i: int, j: int, columns: int, total: str) -> None:
         """Vector j of row i of a tile's results goes where it belongs."""
-        at = i * self.mm.n + j * self.lanes
+        at = i * self.row_step + j * self.lanes
         live = min(self.lanes, columns - j * self.lanes)
         self.put_run(total, self.pointer("%c", at), live)

@@ -121,9 +121,8 @@ class Needs:
         task = self.tasks[self.writer[new]]
         if task.kernel is None:
             return False
-        pairs = zip(task.buffers, task.kernel.params, strict=True)
-        names = {storage.key: param.name for storage, param in pairs}
-        if task.kernel.param(names[new]).role != "write":
+        names = {storage.key: param.name for storage, param in task.params}
+        if task.kernel.param(names[new]).role != "write" or old in task.operands:
             return False
         return old not in names or may_replace(task.kernel, names[new], names[old])
 
@@ -198,10 +197,8 @@ def _mark_shared(task: Task, same: Mapping[Key, Key]) -> Task:
     roots = [same.get(storage.key, storage.key) for storage in task.buffers]
     if task.kernel is None or len(set(roots)) == len(roots):
         return task
-    params = tuple(
-        replace(param, shared=roots.count(root) > 1)
-        for param, root in zip(task.kernel.params, roots, strict=True)
-    )
+    names = {p.name for s, p in task.params if roots.count(same.get(s.key, s.key)) > 1}
+    params = tuple(replace(param, shared=param.name in names) for param in task.kernel.params)
     return replace(task, kernel=replace(task.kernel, params=params))
 
 

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from neurona.compiler import control, native
 from neurona.compiler.chunks import LoopTask
 from neurona.compiler.control import Control
 from neurona.compiler.emit import emit
+from neurona.compiler.epilogue import EpilogueBuilder
+from neurona.compiler.finish import FinishingEmitter
 from neurona.compiler.fusion import Fusion, Group
 from neurona.compiler.kernels import KernelBuilder
-from neurona.compiler.loops import Kernel
+from neurona.compiler.loops import Kernel, Param
 from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for
 from neurona.compiler.pack import PackEmitter, Packing
 from neurona.compiler.scan import Running, lines
 from neurona.compiler.scatter import scatter_tasks
 from neurona.compiler.sort import Sorting
-from neurona.compiler.storage import Storage, storage_of
+from neurona.compiler.storage import Key, Storage, storage_of
 from neurona.compiler.views import Layout, aligned, is_generator, is_view, layout
 from neurona.core import dtypes
 from neurona.core.apply import TAKE_RESULT
-from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction, Scan, Scatter, Sort
+from neurona.core.lowering import Elementwise, Indexed, Reduction, Scan, Scatter, Sort
 from neurona.core.node import Node
 from neurona.core.op import LITERAL
 
@@ -35,9 +37,10 @@ if TYPE_CHECKING:
 class Task:
     """One step. `roles` says what it does with each buffer: read, write, update, scratch.
 
-    A native task has `kernel` (loop IR), `matmul` (a product), `pack` (its right operand's
-    packing), `along` (a scan or sort along an axis) or `control` (a choice or a loop); any other
-    evaluates its node in Python.
+    A native task has `kernel` (loop IR), `matmul` (a product; the kernel, if there is one, is its
+    epilogue, and its operands are the first two buffers), `pack` (an operand's packing), `along`
+    (a scan or sort along an axis) or `control` (a choice or a loop); any other evaluates its node
+    in Python.
     """
 
     buffers: tuple[Storage, ...]
@@ -61,6 +64,8 @@ class Task:
     def text(self) -> str:
         """LLVM IR of a native task."""
         if self.matmul is not None:
+            if self.kernel is not None:
+                return FinishingEmitter(self.matmul, self.kernel).run()
             return MatmulEmitter(self.matmul).run()
         if self.pack is not None:
             return PackEmitter(self.pack).run()
@@ -69,6 +74,20 @@ class Task:
         if self.kernel is None:
             raise TypeError("a Python task has no LLVM IR")
         return emit(self.kernel, native.host().lanes)
+
+    @property
+    def operands(self) -> list[Key]:
+        """Keys of what a product reads while it writes."""
+        return [storage.key for storage in self.buffers[:2]] if self.matmul is not None else []
+
+    @property
+    def params(self) -> list[tuple[Storage, Param]]:
+        """The buffers of the kernel, each with its param."""
+        if self.kernel is None:
+            return []
+        buffers = self.buffers[len(self.operands) :]
+        params = [param for param in self.kernel.params if param.role != "tile"]
+        return list(zip(buffers, params, strict=True))
 
     @property
     def shared(self) -> bool:
@@ -103,13 +122,13 @@ def build_tasks(
     tasks: list[Task] = []
     for group in _group_order(fusion):
         node = group.nodes[0]
-        if group.loops:
+        if group.product is not None:
+            tasks += _product_tasks(group, fusion, layouts, stored)
+        elif group.loops:
             if not any(id(member) in stored for member in group.nodes):
                 continue
             for made in KernelBuilder(group, fusion, layouts, stored).build():
                 tasks.append(_loop_task(made))
-        elif isinstance(node.op.lower, Contraction):
-            tasks += _matmul_tasks(node, layouts)
         elif isinstance(node.op.lower, Scatter):
             tasks += [_loop_task(made) for made in scatter_tasks(node, layouts)]
         elif isinstance(node.op.lower, Scan):
@@ -172,7 +191,50 @@ def _loop_task(made: LoopTask) -> Task:
     return Task(made.buffers, roles, made.nodes, kernel.chunks, kernel, flops=kernel.flops)
 
 
-def _matmul_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
+def _product_tasks(
+    group: Group, fusion: Fusion, layouts: dict[int, Layout], stored: set[int]
+) -> list[Task]:
+    """Packing of a product's operands, the product with its epilogue, and what that leaves."""
+    node = group.product
+    if node is None:
+        raise TypeError("a group without a product")
+    matmul, bases = _matmul(node, layouts)
+    tasks: list[Task] = []
+    operands: list[Storage] = []
+    for base, packing, role in zip(
+        bases, (matmul.left, matmul.right), ("packed left", "packed"), strict=True
+    ):
+        storage = storage_of(base)
+        if packing is not None:
+            packed = Storage(node, role, packing.size, node.dtype)
+            pair = (storage, packed)
+            tasks.append(Task(pair, ("read", "write"), (node,), packing.chunks, pack=packing))
+            storage = packed
+        operands.append(storage)
+    product = Task(
+        (*operands, storage_of(node)),
+        ("read", "read", "write"),
+        (node,),
+        matmul.chunks,
+        matmul=matmul,
+        flops=matmul.flops,
+    )
+    if len(group.nodes) == 1:
+        return [*tasks, product] if math.prod(node.shape) else []
+    last, *combining = EpilogueBuilder(group, fusion, layouts, stored, matmul).build()
+    roles = tuple(param.role for param in last.kernel.params if param.role != "tile")
+    product = replace(
+        product,
+        buffers=(*operands, *last.buffers),
+        roles=("read", "read", *roles),
+        nodes=last.nodes,
+        kernel=last.kernel,
+    )
+    return [*tasks, product, *map(_loop_task, combining)]
+
+
+def _matmul(node: Node, layouts: dict[int, Layout]) -> tuple[Matmul, tuple[Node, Node]]:
+    """A product and the values in whose memory its operands lie."""
     a, b = node.inputs
     left, right = layout(a, layouts), layout(b, layouts)
     if left is None or right is None:
@@ -190,28 +252,7 @@ def _matmul_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
         node.dtype,
         lanes_for(node.dtype, native.host().lanes),
     )
-    tasks: list[Task] = []
-    operands: list[Storage] = []
-    for base, packing, role in (
-        (left.base, matmul.left, "packed left"),
-        (right.base, matmul.right, "packed"),
-    ):
-        storage = storage_of(base)
-        if packing is not None:
-            packed = Storage(node, role, packing.size, node.dtype)
-            pair = (storage, packed)
-            tasks.append(Task(pair, ("read", "write"), (node,), packing.chunks, pack=packing))
-            storage = packed
-        operands.append(storage)
-    product = Task(
-        (*operands, storage_of(node)),
-        ("read", "read", "write"),
-        (node,),
-        matmul.chunks,
-        matmul=matmul,
-        flops=matmul.flops,
-    )
-    return [*tasks, product] if math.prod(node.shape) else []
+    return matmul, (left.base, right.base)
 
 
 def _batched(x: Node, found: Layout, batch: tuple[int, ...]) -> tuple[int, ...]:

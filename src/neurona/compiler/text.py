@@ -169,6 +169,27 @@ class Text:
     def vector(self, kind: str, wide: bool) -> str:
         return f"<{self.lanes} x {kind}>" if wide else kind
 
+    def table(self, count: int) -> list[str]:
+        """The addresses in a kernel's table."""
+        places = [self.assign(f"getelementptr ptr, ptr %table, i64 {i}") for i in range(count)]
+        return [self.assign(f"load ptr, ptr {place}") for place in places]
+
+    @contextmanager
+    def vectors(self, count: int) -> Iterator[None]:
+        """Inside, a vector is as long as `count` of those outside."""
+        self.lanes *= count
+        yield
+        self.lanes //= count
+
+    def multiple_below(self, number: str, unit: int) -> str:
+        """The greatest multiple of `unit`, a power of 2, that is at most `number`."""
+        if number.isdigit():
+            return str(int(number) // unit * unit)
+        return self.assign(f"and i64 {number}, {-unit}")
+
+    def lane_numbers(self) -> str:
+        return "<" + ", ".join(f"i64 {j}" for j in range(self.lanes)) + ">"
+
     def suffix(self, kind: str, wide: bool) -> str:
         short = {"float": "f32", "double": "f64", "half": "f16"}.get(kind, kind)
         return f"v{self.lanes}{short}" if wide else short
@@ -231,15 +252,6 @@ class Text:
         one = self.assign(f"insertelement {wide} poison, {kind} {text}, i64 0")
         zeros = f"<{self.lanes} x i32> zeroinitializer"
         return self.assign(f"shufflevector {wide} {one}, {wide} poison, {zeros}")
-
-    def multiple_below(self, number: str, unit: int) -> str:
-        """The greatest multiple of `unit`, a power of 2, that is at most `number`."""
-        if number.isdigit():
-            return str(int(number) // unit * unit)
-        return self.assign(f"and i64 {number}, {-unit}")
-
-    def lane_numbers(self) -> str:
-        return "<" + ", ".join(f"i64 {j}" for j in range(self.lanes)) + ">"
 
     def widen(self, value: Value) -> str:
         return value.text if value.wide else self.splat(value.text, llvm_type(value.dtype))
