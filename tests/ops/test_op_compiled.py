@@ -12,6 +12,7 @@ import pytest
 from neurona.autodiff.reverse import gradients
 from neurona.compiler import compile
 from neurona.core import dtypes
+from neurona.core.lowering import Elementwise
 from neurona.core.tensor import Tensor
 from tests.ops.closeness import assert_close, assert_identical
 from tests.ops.record import OpRecord, Sample, call, tensor
@@ -54,12 +55,20 @@ def test_values(record: OpRecord, dtype: dtypes.DType, rng: np.random.Generator)
             assert_close(one.numpy(), other.numpy(), 2 * record.ulps, scale, what)
 
 
+def in_vectors(sample: Sample) -> Sample:
+    """The same elements again and again, so that they stand in whole vectors and in the rest."""
+    inputs = np.broadcast_arrays(*sample.inputs)
+    return Sample(tuple(np.resize(x, 37) for x in inputs), sample.attrs)
+
+
 @pytest.mark.parametrize(("record", "dtype"), CASES)
 def test_special_values(record: OpRecord, dtype: dtypes.DType) -> None:
     specials = [special for special in record.specials if dtype in special.dtypes]
     if not specials:
         return
     samples = [Sample(tuple(special_inputs(s, dtype)), s.attrs) for s in specials]
+    if isinstance(record.op.lower, Elementwise):
+        samples += [in_vectors(sample) for sample in samples]
     eager = together(record, samples, compiled=False)
     compiled = together(record, samples, compiled=True)
     for sample, (one,), (other,) in zip(samples, compiled, eager, strict=True):
