@@ -133,6 +133,45 @@ def test_a_square_of_the_size_gets_a_program_a_size() -> None:
     agree(lambda x: x[None] + x[:, None], lambda n: [normal(min(n, 50))], len(SIZES))
 
 
+def layers(x: Any, y: Any) -> Any:
+    hidden = nn.functional.relu(x @ W + B)
+    return nn.functional.cross_entropy(hidden @ V, y), hidden
+
+
+W, B, V = ne.Variable(normal(30, 20)), ne.Variable(normal(20)), ne.Variable(normal(20, 10))
+
+
+def test_products_with_rows_of_any_number() -> None:
+    agree(layers, lambda n: [normal(n, 30), rng.integers(0, 10, n)], 2)
+
+
+def test_gradients_whose_products_are_of_any_depth() -> None:
+    def slopes(x: Any, y: Any) -> Any:
+        return tuple(ne.gradients(layers(x, y)[0], [W, B, V]))
+
+    agree(slopes, lambda n: [normal(n, 30), rng.integers(0, 10, n)], 3)
+
+
+def test_batches_of_products() -> None:
+    def attention(q: Any, k: Any, v: Any) -> Any:
+        return nn.functional.softmax(q @ ne.permute_dims(k, (0, 1, 3, 2)), dim=-1) @ v
+
+    agree(attention, lambda n: [normal(min(n, 300), 2, 17, 8) for _ in range(3)], 2)
+
+
+def test_a_mode_between_sizes_is_another_program() -> None:
+    model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.5))
+    compiled = ne.compile(model)
+    for training in (True, False, True, False):
+        model.train(training)
+        for n in (5, 9, 2, 30):
+            x = normal(n, 4)
+            got = compiled(x).numpy()
+            assert got.shape == (n, 6)
+            if not training:
+                np.testing.assert_allclose(got, model(ne.asarray(x)).numpy(), rtol=1e-5, atol=1e-6)
+
+
 def test_the_size_may_stand_behind_other_axes() -> None:
     agree(lambda x: (ne.sum(x, axis=1), ne.mean(x, axis=(0, 2))), lambda n: [normal(3, n, 10)], 2)
 

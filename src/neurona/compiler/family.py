@@ -9,6 +9,7 @@ still recorded, to see whether it fits.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from neurona.compiler.generalise import Differs, Pairing
@@ -81,19 +82,17 @@ class Family:
             self.recordings.append(new)
         if self.common is not None:
             recording, program, place = self.common
-            n = new.extents[place]
-            try:
+            n = new.extents[place] if place < len(new.extents) else 0
+            with suppress(Differs):
                 recording.paired(new, (None, n))
-            except Differs:
-                return new.compile(), 0
-            return program, n
+                return program, n
         return new.compile(), 0
 
 
 def _generalise(old: Recording, new: Recording) -> tuple[Recording, Program, int] | None:
-    pairs = list(zip(old.extents, new.extents, strict=True))
+    pairs = list(zip(old.extents, new.extents, strict=False))
     place = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
-    if place is None:
+    if place is None or len(old.extents) != len(new.extents):
         return None
     try:
         recording = old.paired(new, pairs[place])

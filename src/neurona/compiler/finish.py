@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from neurona.compiler.emit import Emitter
 from neurona.compiler.loops import Kernel, Nest, Statement
-from neurona.compiler.matmul import Matmul, MatmulEmitter
+from neurona.compiler.matmul import FEW, Matmul, MatmulEmitter
+from neurona.compiler.sizes import typical
 
 STRIP = 1024
 """Bytes of a strip's row."""
@@ -22,7 +23,7 @@ CACHED = 1 << 19
 def strip_panels(mm: Matmul) -> int:
     """Panels of a strip."""
     row = mm.nr * mm.dtype.itemsize
-    return min(mm.panels, max(1, min(STRIP // row, CACHED // (row * max(1, mm.k)))))
+    return min(mm.panels, max(1, min(STRIP // row, CACHED // (row * max(1, typical(mm.k))))))
 
 
 def strip_width(mm: Matmul) -> int:
@@ -60,6 +61,7 @@ class FinishingEmitter(MatmulEmitter):
         emitter = EpilogueEmitter(self.epilogue, min(self.mm.nr, 2 * self.lanes))
         self.finished.append(emitter.run())
         self.declarations |= emitter.declarations
+        self.sized |= emitter.sized
         return super().run()
 
     def places_of_results(self, pointers: list[str]) -> list[str]:
@@ -70,16 +72,12 @@ class FinishingEmitter(MatmulEmitter):
         self, batch: str, start: str, stop: str, first: str, last: str, a: str, b: str, c: str
     ) -> None:
         mm = self.mm
-        above = self.assign(f"mul i64 {batch}, {mm.tiles}")
-        full, rest = divmod(mm.m, mm.mr)
+        above = self.assign(f"mul i64 {batch}, {self.tiles}")
         with self.loop(first, last, strip_panels(mm)) as panel:
             end = self.assign(f"add nsw i64 {panel}, {strip_panels(mm)}")
             end = self.intrinsic("i64", "llvm.smin.i64", ("i64", end), ("i64", last))
-            with self.loop(start, self.smaller(stop, full)) as tile:
-                self.strip(mm.mr, tile, panel, end, above, a, b)
-            if rest:
-                with self.where(self.assign(f"icmp sgt i64 {stop}, {full}")):
-                    self.strip(rest, str(full), panel, end, above, a, b)
+            for rows, tile in self.each_tile(start, stop):
+                self.strip(rows, tile, panel, end, above, a, b)
 
     def strip(
         self, rows: int, tile: str, first: str, last: str, above: str, a: str, b: str
@@ -99,16 +97,17 @@ class FinishingEmitter(MatmulEmitter):
         columns = self.assign(f"sub nsw i64 {end}, {column}")
         chunk = self.assign(f"add nsw i64 {above}, {tile}")
         row = self.assign(f"mul nsw i64 {tile}, {mm.mr}")
-        numbers = [chunk, row, column, str(rows), columns, *self.places]
+        live = self.live if rows == FEW else str(rows)
+        numbers = [chunk, row, column, live, columns, *self.places]
         arguments = [f"ptr {buffer}" for buffer in self.results]
         arguments += [f"i64 {number}" for number in numbers]
-        self.put(f"call void @epilogue({', '.join(arguments)})")
+        self.call_own("@epilogue", *arguments)
 
     def strip_tile(self, rows: int, columns: int, panel: str, first: str, a: str, b: str) -> None:
         b = self.pointer(b, self.assign(f"mul i64 {panel}, {self.panel_step}"))
         number = self.assign(f"sub nsw i64 {panel}, {first}")
         c = self.pointer(self.results[0], self.assign(f"mul nsw i64 {number}, {self.mm.nr}"))
-        self.put(f"call void {self.tile_of(rows, columns)}(ptr {a}, ptr {b}, ptr {c})")
+        self.call_tile(rows, columns, a, b, c)
 
 
 def _narrow(statements: tuple[Statement, ...], columns: int) -> tuple[Statement, ...]:

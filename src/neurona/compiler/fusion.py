@@ -26,7 +26,7 @@ from neurona.compiler import native
 from neurona.compiler.matmul import one_panel
 from neurona.compiler.prepare import supported
 from neurona.compiler.scalar import compute_dtype
-from neurona.compiler.sizes import is_plain
+from neurona.compiler.sizes import is_plain, typical, varies
 from neurona.compiler.views import Axes, Layout, aligned, is_generator, is_view, layout
 from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction
 from neurona.core.node import Node
@@ -151,7 +151,7 @@ class Fusion:
     def start_product(self, node: Node) -> None:
         group = self.start(node)
         group.product = node
-        size = math.prod(node.shape) * node.dtype.itemsize
+        size = typical(math.prod(node.shape)) * node.dtype.itemsize
         group.loops = 0 < size < FINISHED and 1 not in node.shape[-2:]
         if group.loops:
             group.rows = group.every - {_column(group)}
@@ -246,6 +246,9 @@ class Fusion:
         if kind == ROW:
             return whole
         if kind == FINAL:
+            # There is an accumulator for each row of tiles, and they are combined one by one.
+            if varies(product.shape):
+                return False
             folded = {axes[i] for i in reduced_axes(node)}
             return compute_dtype(node.dtype) == node.dtype and (whole or column not in folded)
         looks_up = isinstance(node.op.lower, Indexed) and node.inputs

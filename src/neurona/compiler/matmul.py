@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
-from neurona.compiler.pack import MAX_CHUNKS, Packing, PanelText
+from neurona.compiler.pack import MAX_CHUNKS, Packing, PanelText, even_chunks
+from neurona.compiler.sizes import is_plain, plain, varies
 from neurona.core.dtypes import DType
 from neurona.core.op import Shape
 
@@ -26,6 +29,8 @@ OVERHEAD = 8
 PAGE = 4096
 DEPTH = 512
 """Terms that are added up one by one; more are summed in blocks."""
+FEW = 0
+"""Rows of a tile that are known at run time."""
 FEW_TILES = 2
 CACHED = 1 << 18
 NEARBY = 1 << 24
@@ -61,6 +66,8 @@ class Matmul:
         """Rows of a tile: as many as the registers hold, spread evenly over the tiles."""
         # 32 vector registers hold 28 sums; 16 hold 12.
         most = (28 if self.lanes * self.dtype.itemsize == 64 else 12) // 2
+        if not is_plain(self.m):
+            return most
         return -(-self.m // -(-self.m // most)) if self.m else most
 
     @property
@@ -71,7 +78,7 @@ class Matmul:
     def right(self) -> Packing | None:
         """B in panels of NR columns where it pays; else it is read where it lies."""
         size = self.k * self.n * self.dtype.itemsize
-        near = size <= CACHED or self.tiles * size <= NEARBY
+        near = not is_plain(size) or size <= CACHED or self.tiles * size <= NEARBY
         if self.b_strides[-1] == 1 and (near or self.tiles <= FEW_TILES):
             return None
         return self.packing(self.b_strides, self.b_offset, self.n, self.nr, self.b_strides[-2:])
@@ -84,6 +91,8 @@ class Matmul:
         apart, so that they fall on the same few lines of the cache, and the tile is used often.
         """
         row, column = self.a_strides[-2:]
+        if varies((self.m, self.k, row, column)):
+            return None
         apart = (row if column == 1 else column) * self.dtype.itemsize
         if self.panels < 4 or self.m == 1 or apart % PAGE or self.k * self.dtype.itemsize < PAGE:
             return None
@@ -104,13 +113,13 @@ class Matmul:
 
     @property
     def tiles(self) -> int:
-        """Rows of tiles of one product, the last ones included."""
-        return -(-self.m // self.mr)
+        """Rows of tiles of one product, the last ones included; at least as many for a Size."""
+        return -(-self.m // self.mr) if is_plain(self.m) else self.m
 
     @property
     def work(self) -> int:
         """Arithmetic of one product, as many operations as its tiles could do in the same time."""
-        return 2 * self.tiles * self.mr * self.panels * self.nr * (self.k + OVERHEAD)
+        return 2 * plain(self.tiles) * self.mr * self.panels * self.nr * (plain(self.k) + OVERHEAD)
 
     @functools.cached_property
     def parts(self) -> tuple[int, int]:
@@ -120,13 +129,14 @@ class Matmul:
         count the same for every step along K, as if some threads waited for the last block.
         """
         wanted = -(-self.work // CHUNK_FLOPS)
-        most = max(1, min(wanted, MAX_CHUNKS // max(1, math.prod(self.batch))))
+        most = max(1, min(wanted, MAX_CHUNKS // max(1, plain(math.prod(self.batch)))))
         cuts = [(0, 1, 1)] if most == 1 else []
-        for rows in range(1, min(most, self.tiles) + 1):
+        tiles, m = plain(self.tiles), plain(self.m)
+        for rows in range(1, min(most, tiles) + 1):
             for columns in range(1, min(most // rows, self.panels) + 1):
-                height, width = -(-self.tiles // rows), -(-self.panels // columns)
+                height, width = -(-tiles // rows), -(-self.panels // columns)
                 largest = height * self.mr * width * self.nr
-                cuts.append((self.m * columns + self.n * rows + largest, rows, columns))
+                cuts.append((m * columns + self.n * rows + largest, rows, columns))
         _, rows, columns = min(cuts)
         return rows, columns
 
@@ -136,13 +146,9 @@ class Matmul:
         return math.prod(self.batch) * math.prod(self.parts)
 
     @property
-    def blocks_a_chunk(self) -> int:
-        work = math.prod(self.batch) * self.work
-        return max(1, -(-self.blocks // min(MAX_CHUNKS, max(1, -(-work // CHUNK_FLOPS)))))
-
-    @property
     def chunks(self) -> int:
-        return -(-self.blocks // self.blocks_a_chunk)
+        work = plain(math.prod(self.batch)) * self.work
+        return even_chunks(self.blocks, min(MAX_CHUNKS, max(1, -(-work // CHUNK_FLOPS))))
 
     @property
     def flops(self) -> int:
@@ -182,9 +188,9 @@ class MatmulEmitter(PanelText):
             self.results = self.places_of_results(pointers[2:])
             a = self.pointer(pointers[0], 0 if self.left else mm.a_offset)
             b = self.pointer(pointers[1], 0 if self.right else mm.b_offset)
-            first = self.assign(f"mul i64 %first, {mm.blocks_a_chunk}")
-            last = self.assign(f"mul i64 %last, {mm.blocks_a_chunk}")
-            with self.loop(first, self.smaller(last, mm.blocks)) as block:
+            self.count_tiles()
+            first, last = self.part_of_chunks(mm.blocks, mm.chunks)
+            with self.loop(first, last) as block:
                 self.block(block, a, b, self.results[0])
         return "\n".join([*self.finished, *sorted(self.declarations)])
 
@@ -192,8 +198,15 @@ class MatmulEmitter(PanelText):
         """Where the product is stored; more for those who make something of it."""
         return pointers
 
-    def smaller(self, a: str, b: int) -> str:
-        return self.intrinsic("i64", "llvm.smin.i64", ("i64", a), ("i64", str(b)))
+    def count_tiles(self) -> None:
+        """Rows of tiles, of whole ones, and rows in the last one if that is known at run time."""
+        mm = self.mm
+        if is_plain(mm.m):
+            self.tiles, self.full, self.live = str(mm.tiles), str(mm.m // mm.mr), ""
+            return
+        self.tiles = self.assign(f"sdiv i64 {self.assign(f'add i64 {mm.m}, {mm.mr - 1}')}, {mm.mr}")
+        self.full = self.assign(f"sdiv i64 {mm.m}, {mm.mr}")
+        self.live = self.assign(f"srem i64 {mm.m}, {mm.mr}")
 
     def block(self, block: str, a: str, b: str, c: str) -> None:
         """Some rows and columns of tiles of one of the products."""
@@ -204,8 +217,8 @@ class MatmulEmitter(PanelText):
         row = self.assign(f"sdiv i64 {part}, {columns}")
         column = self.assign(f"srem i64 {part}, {columns}")
         a, b, c = self.move_to_batch(batch, a, b, c)
-        start, stop = self.span(row, rows, mm.tiles)
-        first, last = self.span(column, columns, mm.panels)
+        start, stop = self.span(row, rows, self.tiles)
+        first, last = self.span(column, columns, str(mm.panels))
         self.rectangle(batch, start, stop, first, last, a, b, c)
 
     def rectangle(
@@ -220,7 +233,7 @@ class MatmulEmitter(PanelText):
             with self.where(self.assign(f"icmp sgt i64 {last}, {full}")):
                 self.panel(str(full), rest, a, b, c, start, stop)
 
-    def span(self, part: str, parts: int, count: int) -> tuple[str, str]:
+    def span(self, part: str, parts: int, count: str) -> tuple[str, str]:
         """The first of the things that a part holds, and the one behind its last."""
         following = self.assign(f"add nsw i64 {part}, 1")
         places = [self.assign(f"mul nsw i64 {i}, {count}") for i in (part, following)]
@@ -260,39 +273,55 @@ class MatmulEmitter(PanelText):
         mm = self.mm
         b = self.pointer(b, self.assign(f"mul i64 {panel}, {self.panel_step}"))
         c = self.pointer(c, self.assign(f"mul i64 {panel}, {mm.nr}"))
-        full, rest = divmod(mm.m, mm.mr)
-        with self.loop(start, self.smaller(stop, full)) as tile:
-            self.call_tile(mm.mr, columns, tile, a, b, c)
-        if rest:
-            with self.where(self.assign(f"icmp sgt i64 {stop}, {full}")):
-                self.call_tile(rest, columns, str(full), a, b, c)
+        for rows, tile in self.each_tile(start, stop):
+            row = self.pointer(a, self.assign(f"mul i64 {tile}, {self.tile_step}"))
+            goal = self.pointer(c, self.assign(f"mul i64 {tile}, {mm.mr * mm.n}"))
+            self.call_tile(rows, columns, row, b, goal)
 
-    def call_tile(self, rows: int, columns: int, tile: str, a: str, b: str, c: str) -> None:
+    def each_tile(self, start: str, stop: str) -> Iterator[tuple[int, str]]:
+        """The rows of every tile from start to stop − 1, `FEW` if that is known at run time."""
         mm = self.mm
-        a = self.pointer(a, self.assign(f"mul i64 {tile}, {self.tile_step}"))
-        c = self.pointer(c, self.assign(f"mul i64 {tile}, {mm.mr * mm.n}"))
-        self.put(f"call void {self.tile_of(rows, columns)}(ptr {a}, ptr {b}, ptr {c})")
+        with self.loop(start, self.smaller(stop, self.full)) as tile:
+            yield mm.mr, tile
+        if not is_plain(mm.m) or mm.m % mm.mr:
+            with self.where(self.assign(f"icmp sgt i64 {stop}, {self.full}")):
+                yield mm.m % mm.mr if is_plain(mm.m) else FEW, self.full
 
-    def tile_of(self, rows: int, columns: int) -> str:
-        """The name of the function for tiles of this size, written when first wanted."""
+    def call_tile(self, rows: int, columns: int, a: str, b: str, c: str) -> None:
+        """Compute the tile at these places by its function, written when first wanted."""
         name = self.functions.get((rows, columns))
         if name is None:
-            name = self.functions[rows, columns] = f"@tile_{rows}_{columns}"
+            name = f"@tile_{'few' if rows == FEW else rows}_{columns}"
+            self.functions[rows, columns] = name
             self.tile(name, rows, columns)
-        return name
+        live = [f"i64 {self.live}"] if rows == FEW else []
+        self.call_own(name, f"ptr {a}", f"ptr {b}", f"ptr {c}", *live)
 
     # --- one tile ---
 
     def tile(self, name: str, rows: int, columns: int) -> None:
-        """A function that computes `rows`×`columns` results in registers and stores them."""
-        vectors = -(-columns // self.lanes)
-        places = [(i, j) for i in range(rows) for j in range(vectors)]
+        """A function that computes `rows`×`columns` results in registers and stores them.
+
+        Of `FEW` rows all that a tile may have are computed, those beyond the last from the last.
+        """
+        vectors = range(-(-columns // self.lanes))
+        few = rows == FEW
+        count = self.mm.mr if few else rows
+        places = [(i, j) for i in range(count) for j in vectors]
         arguments = "ptr noalias %a, ptr noalias %b, ptr noalias %c"
+        arguments += ", i64 %live" if few else ""
         # Totals of blocks wait on the stack: a vector there must not lie on two lines of the cache.
         with self.function(f"internal void {name}({arguments}) alignstack(64)"):
+            self.row_places = [str(i * self.row) for i in range(count)]
+            if few:
+                last = self.assign("sub i64 %live, 1")
+                near = [self.smaller(last, i) for i in range(count)]
+                self.row_places = [self.assign(f"mul i64 {i}, {self.row}") for i in near]
             totals = self.sums_of_blocks(places, columns)
-            for (i, j), total in zip(places, totals, strict=True):
-                self.store_sums(i, j, columns, total)
+            for i in range(count):
+                with self.where(self.assign(f"icmp sgt i64 %live, {i}")) if few else nullcontext():
+                    for j in vectors:
+                        self.store_sums(i, j, columns, totals[i * len(vectors) + j])
             self.put("ret void")
 
     def sums_of_blocks(self, places: list[tuple[int, int]], columns: int) -> list[str]:
@@ -300,7 +329,7 @@ class MatmulEmitter(PanelText):
         k = self.mm.k
         if k <= DEPTH:
             return self.sums(places, columns, "0", str(k), "start")
-        depth = -(-k // -(-k // DEPTH))
+        depth = -(-k // -(-k // DEPTH)) if is_plain(k) else DEPTH
         totals = [f"%t{i}_{j}" for i, j in places]
         self.put("br label %block")
         self.label("block")
@@ -336,7 +365,8 @@ class MatmulEmitter(PanelText):
         left: dict[int, str] = {}
         for i, j in places:
             if i not in left:
-                pointer = self.pointer("%a", self.assign(f"add nsw i64 {column}, {i * self.row}"))
+                at = self.assign(f"add nsw i64 {column}, {self.row_places[i]}")
+                pointer = self.pointer("%a", at)
                 left[i] = self.splat(self.assign(f"load {self.kind}, ptr {pointer}"), self.kind)
             typed = [(self.wide, t) for t in (left[i], right[j], f"%s{i}_{j}")]
             name = f"llvm.fma.{self.suffix(self.kind, True)}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from neurona.compiler.sizes import is_plain, plain
 from neurona.compiler.text import Text, llvm_type
 from neurona.core.dtypes import DType
 from neurona.core.op import Shape
@@ -55,17 +56,18 @@ class Packing:
         return math.prod(self.batch) * self.panels
 
     @property
-    def panels_a_chunk(self) -> int:
-        chunks = max(1, min(MAX_CHUNKS, self.count * self.panel_size // CHUNK_ELEMENTS))
-        return max(1, -(-self.count // chunks))
-
-    @property
     def chunks(self) -> int:
-        return -(-self.count // self.panels_a_chunk)
+        elements = plain(self.count) * plain(self.panel_size)
+        return even_chunks(self.count, max(1, min(MAX_CHUNKS, elements // CHUNK_ELEMENTS)))
 
     @property
     def size(self) -> int:
         return max(1, math.prod(self.batch) * self.matrix_size)
+
+
+def even_chunks(count: int, most: int) -> int:
+    """How many chunks of equal size, `most` at most, have `count` parts."""
+    return -(-count // max(1, -(-count // most))) if is_plain(count) else most
 
 
 class PanelText(Text):
@@ -79,6 +81,15 @@ class PanelText(Text):
 
     def pointer(self, base: str, at: str | int) -> str:
         return self.assign(f"getelementptr inbounds {self.kind}, ptr {base}, i64 {at}")
+
+    def smaller(self, a: str, b: int | str) -> str:
+        return self.intrinsic("i64", "llvm.smin.i64", ("i64", a), ("i64", str(b)))
+
+    def part_of_chunks(self, count: int, chunks: int) -> tuple[str, str]:
+        """Which of `count` parts chunks %first … %last − 1 have: the first, and after the last."""
+        each = self.assign(f"sdiv i64 {self.assign(f'add i64 {count}, {chunks - 1}')}, {chunks}")
+        first, last = [self.assign(f"mul i64 {i}, {each}") for i in ("%first", "%last")]
+        return first, self.smaller(last, count)
 
     def mask(self, live: int) -> tuple[str, str]:
         flags = ", ".join(f"i1 {str(lane < live).lower()}" for lane in range(self.lanes))
@@ -123,10 +134,7 @@ class PackEmitter(PanelText):
             b = self.assign("load ptr, ptr %table")
             slot = self.assign("getelementptr ptr, ptr %table, i64 1")
             target = self.assign(f"load ptr, ptr {slot}")
-            first = self.assign(f"mul i64 %first, {p.panels_a_chunk}")
-            last = self.assign(f"mul i64 %last, {p.panels_a_chunk}")
-            last = self.intrinsic("i64", "llvm.smin.i64", ("i64", last), ("i64", str(p.count)))
-            with self.loop(first, last) as number:
+            with self.loop(*self.part_of_chunks(p.count, p.chunks)) as number:
                 source, panel = self.panel_source(number, b)
                 at = self.assign(f"mul i64 {number}, {p.panel_size}")
                 goal = self.pointer(target, at)
@@ -160,7 +168,7 @@ class PackEmitter(PanelText):
 
     def panel(self, source: str, goal: str, columns: int) -> None:
         p = self.packing
-        if p.depth_stride == 1 and p.column_stride != 1 and p.depth > 1:
+        if p.depth_stride == 1 and p.column_stride != 1 and p.depth > 1 and is_plain(p.depth):
             whole, rest = p.depth // p.lanes * p.lanes, p.depth % p.lanes
             with self.loop("0", str(whole), p.lanes) as k:
                 self.transposed(source, goal, k, p.lanes, columns)

@@ -139,6 +139,11 @@ def plain(value: int) -> int:
     return value.at(LARGE) if isinstance(value, Size) else value
 
 
+def typical(value: int) -> int:
+    """A number of its size when n is an ordinary batch."""
+    return value.at(128) if isinstance(value, Size) else value
+
+
 _REGISTER = re.compile(r'%n\b|%"(-?\d*)n([+-]\d+)?"')
 
 

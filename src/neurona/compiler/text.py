@@ -98,7 +98,8 @@ class Text:
                 place = "  %place_of_n = getelementptr ptr, ptr %table, i64 -1"
                 head[:0] = [place, "  %n = load i64, ptr %place_of_n"]
             else:
-                signature = f"{signature.removesuffix(')')}, i64 %n)"
+                end = signature.index(")")
+                signature = f"{signature[:end]}, i64 %n{signature[end:]}"
                 self.sized.add(signature[signature.index("@") : signature.index("(")])
         self.finished += [f"define {signature} #0 {{", "start:", *head, *self.lines, "}"]
         self.lines = outer
