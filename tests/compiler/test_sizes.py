@@ -242,6 +242,24 @@ def test_several_threads_with_several_sizes() -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, y: ne.broadcast_to(x, (6, 3)) * 2,
+        lambda x, y: x + y,
+        lambda x, y: ne.where(y > 0, x, y),
+        lambda x, y: x[:, None] @ y[:, :, None],
+        lambda x, y: ne.sum(x[:-1] * y[:-1] if x.shape[0] > 1 else x * y[:5], axis=0),
+    ],
+)
+def test_one_is_spread_over_an_extent_that_other_sizes_equal(function: Any) -> None:
+    compiled, y = ne.compile(function), normal(6, 3)
+    for n in (6, 1, 6, 1):
+        x = normal(n, 3)
+        expected = function(ne.asarray(x), ne.asarray(y)).numpy()
+        np.testing.assert_allclose(compiled(x, y).numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_other_variables_of_one_kind_are_not_taken_for_each_other() -> None:
     odd, even = ne.Variable(normal(40)), ne.Variable(normal(40))
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from neurona.compiler.prepare import NUMBER
 from neurona.compiler.sizes import Size
+from neurona.core.lowering import Contraction, Elementwise
 from neurona.core.node import Node
-from neurona.core.op import INPUT, LITERAL, Spec
+from neurona.core.op import INPUT, LITERAL, Op, Shape, Spec
 
 
 class Differs(Exception):  # noqa: N818 (an answer, not a mistake)
@@ -64,6 +65,8 @@ class Pairing:
         if a.specs is not None and b.specs is not None:
             spec = tuple(Spec(*self.value(x, y)) for x, y in zip(a.specs, b.specs, strict=True))
         inputs = tuple(self.made[id(x), id(y)] for x, y in zip(a.inputs, b.inputs, strict=True))
+        if a.specs is None and not all(_spreads_always(a.op, x.shape, spec.shape) for x in inputs):
+            raise Differs
         like = Node(a.op, inputs, self.value(a.attrs, b.attrs), spec, weak=a.weak)
         like.source = a.source
         return like
@@ -119,6 +122,16 @@ class Pairing:
             scale = (b - a) // (second - first)
             return Size(scale, a - scale * first)
         raise Differs
+
+
+def _spreads_always(op: Op, inner: Shape, outer: Shape) -> bool:
+    """Whether an operand that is spread over a result is so at every n, not just where it is 1."""
+    if isinstance(op.lower, Contraction):
+        inner, outer = inner[:-2], outer[:-2]
+    elif not isinstance(op.lower, Elementwise) and op.name != "broadcast_to":
+        return True
+    pairs = zip(reversed(inner), reversed(outer), strict=False)
+    return all(not isinstance(n, Size) or (isinstance(m, Size) and m == n) for n, m in pairs)
 
 
 def _whole(node: Node) -> int:
