@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import neurona as ne
 from neurona import nn, optim
 from neurona.compiler.pool import POOL
+from neurona.core import config
 from tests.compiler.programs import order_in_python
 
 LARGE = 1 << 18
@@ -378,3 +380,18 @@ def test_ctrl_c_gets_through_and_leaves_things_whole(interrupts: threading.Event
     before = values[0]
     step(x)
     assert total.numpy()[0] == before + 1
+
+
+@pytest.mark.skipif(config.threads() < 2, reason="needs two threads")
+def test_a_thread_that_slept_joins_in_the_middle_of_a_task() -> None:
+    f = ne.compile(lambda x: ne.softmax(x, axis=-1))
+    x = np.ones((4000, 1000), np.float32)
+    f(x)
+    shares = []
+    for _ in range(20):
+        time.sleep(0.02)
+        wall, busy = time.perf_counter(), time.process_time()
+        f(x)
+        shares.append((time.process_time() - busy) / (time.perf_counter() - wall))
+    # A busy machine leaves less to the second thread, but not every time.
+    assert max(shares) > 1.25

@@ -23,7 +23,8 @@ first check that does not hold, after whose section nothing was run. Instead of 
              lengths, and their words
 
 A worker has a desk of `DESK` words: state, function, table, board. It waits there in native code;
-the runner offers the task to those who are idle, and all take chunks, the runner and every second
+the runner offers the task to those who are idle, before every chunk of its own, since some may
+just be waking up, and all take chunks, the runner and every second
 worker from the front, the others from the back, so that a thread tends to find in its cache what
 it wrote before. How many are taken stands on the board. An offer that nobody took up is withdrawn
 at the end, so that the runner waits only for workers in the middle of a chunk. The chunks do not
@@ -36,7 +37,7 @@ import ctypes
 import functools
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -290,9 +291,12 @@ class RunnerEmitter(Text):
         self.put(f"store i64 {chunks}, ptr {self.place(board, CHUNKS)}")
         for word in (TAKEN, LOW, HIGH):
             self.put(f"store i64 0, ptr {self.place(board, word)}")
-        with self.loop("0", "%workers") as i:
-            self.offer(i, address, table, board)
-        self.take_chunks(function, table, board, "0")
+
+        def offer() -> None:
+            with self.loop("0", "%workers") as i:
+                self.offer(i, address, table, board)
+
+        self.take_chunks(function, table, board, "0", offer)
         with self.loop("0", "%workers") as i:
             self.await_worker(i)
         self.put(f"br label %{tag}_done")
@@ -323,8 +327,18 @@ class RunnerEmitter(Text):
         self.put(f"br label %{tag}_skip")
         self.label(f"{tag}_skip")
 
-    def take_chunks(self, function: str, table: str, board: str, side: str) -> None:
-        """Run chunks until all are taken; `side` 0 takes them from the front, 1 from the back."""
+    def take_chunks(
+        self,
+        function: str,
+        table: str,
+        board: str,
+        side: str,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run chunks until all are taken, each after what `before` writes.
+
+        `side` 0 takes them from the front, 1 from the back.
+        """
         chunks = self.word(board, CHUNKS)
         tag = self.fresh("take").removeprefix("%")
         self.put(f"br label %{tag}")
@@ -333,6 +347,7 @@ class RunnerEmitter(Text):
         more = self.assign(f"icmp slt i64 {taken}, {chunks}")
         self.put(f"br i1 {more}, label %{tag}_one, label %{tag}_done")
         self.label(f"{tag}_one")
+        before()
         back = self.assign(f"icmp ne i64 {side}, 0")
         counter = self.assign(
             f"select i1 {back}, ptr {self.place(board, HIGH)}, ptr {self.place(board, LOW)}"
