@@ -14,9 +14,9 @@ import pytest
 
 import neurona as ne
 from neurona import nn, optim
-from neurona.compiler.pool import POOL
-from neurona.core import config
-from tests.compiler.programs import order_in_python
+from neurona.compiler.pool import POOL, Pool
+from neurona.compiler.runner import ASLEEP, FUNCTION, IDLE
+from tests.compiler.programs import order_in_python, program_of
 
 LARGE = 1 << 18
 
@@ -382,16 +382,31 @@ def test_ctrl_c_gets_through_and_leaves_things_whole(interrupts: threading.Event
     assert total.numpy()[0] == before + 1
 
 
-@pytest.mark.skipif(config.threads() < 2, reason="needs two threads")
-def test_a_thread_that_slept_joins_in_the_middle_of_a_task() -> None:
-    f = ne.compile(lambda x: ne.softmax(x, axis=-1))
-    x = np.ones((4000, 1000), np.float32)
-    f(x)
-    shares = []
-    for _ in range(20):
-        time.sleep(0.02)
-        wall, busy = time.perf_counter(), time.process_time()
-        f(x)
-        shares.append((time.process_time() - busy) / (time.perf_counter() - wall))
-    # A busy machine leaves less to the second thread, but not every time.
-    assert max(shares) > 1.25
+class Sleeper:
+    """A bell that wakes a worker, which does nothing, in the middle of the task."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    def release(self) -> None:
+        def wake() -> None:
+            time.sleep(0.001)
+            self.pool.states[0] = IDLE
+
+        threading.Thread(target=wake).start()
+
+
+def test_a_thread_that_slept_when_a_task_began_is_asked_again() -> None:
+    f = ne.compile(lambda x: ne.tanh(ne.softmax(x, axis=-1)))
+    x = np.ones((20_000, 1000), np.float32)
+    wanted = f(x).numpy()
+    pool = Pool()
+    pool.workers = 1
+    pool.bells.append(Sleeper(pool))  # type: ignore[arg-type]
+    program = program_of(f, x)
+    program.call = pool.run
+    pool.states[0] = ASLEEP
+    np.testing.assert_array_equal(f(x).numpy(), wanted)
+    assert pool.states[FUNCTION] != 0
+    # The worker, which never came, has nothing on its desk any more.
+    assert pool.states[0] == IDLE
