@@ -173,10 +173,11 @@ def _row_major(array: Array) -> Array:
 
 
 def compile(function: Callable[..., Any]) -> Compiled:
-    """`function` as one native program for each combination of shapes, dtypes and modes.
+    """`function` as a native program for each combination of ranks, dtypes and modes.
 
     The first call with new shapes, dtypes or static arguments records the function with symbolic
-    tensors, compiles what was recorded and runs it; later calls run at once. Arguments may be
+    tensors, compiles what was recorded and runs it; later calls run at once. Once an extent has had
+    two sizes (a last batch, a server's requests), one program serves all others. Arguments may be
     tensors, NumPy arrays and Python numbers, in nested tuples, lists and dicts; numbers become 0-d
     tensors, other values (bools, strings, None, objects) are static. Variables that the function
     reads or assigns keep their value between calls. Python's own effects (printing, appending)
