@@ -65,7 +65,7 @@ class Entry:
             *[placeholder for _, placeholder in self.captures],
             *[trace.reads[variable] for variable in self.reads],
         ]
-        self.recording = Recording(
+        recorded = Recording(
             tuple(extent for node in inputs for extent in node.shape),
             inputs,
             nodes,
@@ -74,7 +74,7 @@ class Entry:
             [trace.reads[variable] for variable in steady],
             stages,
         )
-        self.program, self.n = family.program(self.recording)
+        self.program, self.n = family.program(recorded)
         self.access = Access(self.program, self.reads, list(changing), steady, self.n)
         self.returned = [node.spec for node in nodes]
 
