@@ -260,6 +260,28 @@ def test_one_is_spread_over_an_extent_that_other_sizes_equal(function: Any) -> N
         np.testing.assert_allclose(compiled(x, y).numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
+TABLE = normal(20, 5)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, table: table[: len(x)] * x + ne.sum(table[: len(x)]),
+        lambda x, table: table[-len(x) :] * x,
+        lambda x, table: ne.sum(ne.exp(table[len(x) :]), axis=0) + x,
+        lambda x, table: ne.concat([table[: len(x)], x * 2]),
+        lambda x, table: ne.exp(table[1 : 1 + len(x)]) @ ne.ones((5, 2)),
+    ],
+)
+def test_so_much_of_a_table_as_there_are_rows(function: Any) -> None:
+    compiled = ne.compile(function)
+    for n in (5, 7, 3, 18, 2, 6, 19):
+        x = normal(n, 5)
+        expected = function(ne.asarray(x), ne.asarray(TABLE)).numpy()
+        np.testing.assert_allclose(compiled(x, TABLE).numpy(), expected, rtol=1e-5, atol=1e-5)
+    assert len(programs(compiled)) == 2
+
+
 def test_other_variables_of_one_kind_are_not_taken_for_each_other() -> None:
     odd, even = ne.Variable(normal(40)), ne.Variable(normal(40))
 

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from neurona.compiler.scalar import INDEX, Expr, spell
+from neurona.compiler.sizes import is_plain
 from neurona.core.dtypes import DType
 from neurona.core.errors import NeuronaError
 
@@ -218,6 +219,8 @@ def _check_offset(kernel: Kernel, param: Param, offset: Expr, known: dict[str, i
             return
         low += min(0, step * (extent - 1))
         high += max(0, step * (extent - 1))
+    if is_plain(param.size) and not (is_plain(low) and is_plain(high)):
+        return  # Part of what has a fixed extent: recorded anew for each n, it was in range.
     if low < 0 or high >= param.size:
         raise KernelError(
             f"kernel {kernel.name}: {param.name}[{offset}] reaches {low}…{high} of {param.size}"
