@@ -380,7 +380,7 @@ def test_arguments_that_do_not_fit() -> None:
         (lambda: ne.zeros(2, device="cuda"), "'cuda'"),
         (lambda: ne.concat([]), "at least one"),
         (lambda: ne.asarray([1], copy=False), "needs a copy"),
-        (lambda: ne.one_hot([[0, 5]], 3), r"index 5 at position \(0, 1\) is outside 0…2"),
+        (lambda: ne.one_hot([[0, 5]], 3), r"indices\[0, 1\] is 5; the places are 0…2"),
     ):
         with pytest.raises(ArgumentError, match=text):
             call()

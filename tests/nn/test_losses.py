@@ -202,9 +202,7 @@ def test_labels_are_checked_when_recorded() -> None:
         return value
 
     for wrap in (recorded, ne.compile):
-        with pytest.raises(
-            IndexOutOfRangeError, match="target is out of range; the classes are 0…2"
-        ):
+        with pytest.raises(IndexOutOfRangeError, match=r"target\[2\] is 3; the classes are 0…2"):
             wrap(train)(np.array([0, 1, 3, 0]))
         np.testing.assert_array_equal(variable.numpy(), before)
 
@@ -226,9 +224,9 @@ def test_options_are_checked() -> None:
         ShapeError, match=r"weight has shape \(4,\); it must be one a class, \(3,\)"
     ):
         F.cross_entropy(X, LABELS, weight=np.ones(4))
-    with pytest.raises(ArgumentError, match=r"input must lie in \[0, 1\], found 1.5 at \[1\]"):
+    with pytest.raises(ArgumentError, match=r"input\[1\] is 1.5; it must lie in \[0, 1\]"):
         F.binary_cross_entropy([0.5, 1.5], [0, 1])
-    with pytest.raises(ArgumentError, match=r"target must be −1 or 1, found 0.0 at \[0\]"):
+    with pytest.raises(ArgumentError, match=r"target\[0\] is 0.0; it must be −1 or 1"):
         F.hinge_loss([0.5, 1.5], [0, 1])
 
 

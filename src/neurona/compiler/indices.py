@@ -15,7 +15,8 @@ from neurona.autodiff.branches import SWITCH
 from neurona.autodiff.loops import LOOP
 from neurona.compiler.prepare import number, op
 from neurona.compiler.sizes import at, spelled, varies
-from neurona.core.errors import IndexOutOfRangeError, NeuronaError
+from neurona.core.check import REQUIRE
+from neurona.core.errors import ArgumentError, IndexOutOfRangeError, NeuronaError
 from neurona.core.node import Node
 from neurona.core.op import INPUT, LEAF, Array, Spec, registry
 from neurona.graph.order import rewrite, topological
@@ -24,12 +25,13 @@ from neurona.graph.passes import make
 ROUNDS = 1000
 """Of loops that are walked again to find an index."""
 
-INDEXING = frozenset(
+NAMING = frozenset(
     [
         "take", "take_along_axis", "scatter_add", "scatter_set", "add_along_axis", "dynamic_slice",
-        "dynamic_update_slice",
+        "dynamic_update_slice", "require",
     ]
 )  # fmt: skip
+"""Ops that, evaluated, complain of a value and say where it stands."""
 
 
 def index_checks(outputs: Sequence[Node]) -> list[tuple[Node, NeuronaError]]:
@@ -88,19 +90,19 @@ def named(
     arrays: Sequence[Array],
     n: int,
 ) -> NeuronaError:
-    """The error of a failed check; if it is one of an index, with its value and position.
+    """The error of a failed check; if values are at fault, with the first one and its position.
 
-    inputs, arrays: the graph's leaves and their values; ends: its outputs. n: see `sizes`.
+    inputs, arrays: the graph's leaves and their values; ends: its outputs, beginning with the check
+    unless it is one of the program's own. n: see `sizes`.
     """
-    if isinstance(error, IndexOutOfRangeError):
+    if isinstance(error, IndexOutOfRangeError | ArgumentError):
         ends = rewrite(ends, lambda node, new: _of_size(node, new, n))
-        places = [x for x in topological(ends) if x.op.name in INDEXING or x.op in (SWITCH, LOOP)]
+        places = [x for x in topological(ends) if x.op.name in NAMING or x.op in (SWITCH, LOOP)]
         try:
             with np.errstate(all="ignore"):
                 _evaluate(places, inputs, arrays)
-        except IndexOutOfRangeError as found:
-            if _who(found) == _who(error):
-                return IndexOutOfRangeError(*found.args)
+        except (IndexOutOfRangeError, ArgumentError) as found:
+            return type(found)(*found.args)
     return type(error)(*[spelled(str(part), n) for part in error.args])
 
 
@@ -112,11 +114,6 @@ def _of_size(node: Node, inputs: tuple[Node, ...], n: int) -> Node:
     like = Node(node.op, inputs, at(node.attrs, n), spec)
     like.source = node.source
     return like
-
-
-def _who(error: NeuronaError) -> str:
-    """The op that complains."""
-    return str(error).partition(":")[0].partition(" at ")[0]
 
 
 def _evaluate(
@@ -142,7 +139,7 @@ def _evaluate(
         elif node.op is LOOP:
             value = _walk(node, given)
         else:
-            reference = node.op is LEAF or known.get(node.op.name) is node.op
+            reference = node.op in (LEAF, REQUIRE) or known.get(node.op.name) is node.op
             value = _reference(node, given) if reference else None
         values[id(node)] = value
     found = tuple(values[id(node)] for node in ends)

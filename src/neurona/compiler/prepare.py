@@ -18,6 +18,7 @@ from neurona.compiler.sizes import Size
 from neurona.compiler.views import is_view, layout
 from neurona.core import dtypes
 from neurona.core.buffer import Buffer
+from neurona.core.check import REQUIRE
 from neurona.core.lowering import Elementwise, Indexed, Reshape, Scan, Sort
 from neurona.core.node import Node
 from neurona.core.op import LITERAL, Op, Spec, registry
@@ -70,6 +71,9 @@ def to_known_forms(outputs: Sequence[Node]) -> list[Node]:
     """Expand ops that the later stages do not take as they are."""
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node.op is REQUIRE:
+            axes = tuple(range(len(inputs[0].shape)))
+            return make(op("all"), inputs[0], axis=axes, keepdims=False)
         if node.op.name in ("argmax", "argmin"):
             return _arg_reduction(node, inputs[0])
         if node.op.name == "matmul" and node.dtype not in (dtypes.float32, dtypes.float64):

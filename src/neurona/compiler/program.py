@@ -57,7 +57,7 @@ class Program:
         self.inputs = list(inputs)
         olds = [old for old, _ in writes]
         outputs = [*results, *[new for _, new in writes], *[ok for ok, _ in checks]]
-        self.recorded = outputs
+        self.recorded, self.asked = outputs, outputs[len(outputs) - len(checks) :]
         for simplify in (*SIMPLIFY, prepare.to_known_forms, prepare.masks_of_results):
             outputs = simplify(outputs)
         ranges: control.Checks = []
@@ -241,13 +241,17 @@ class Program:
                 memory.words[SEGMENT] = segment
                 failed = brief(memory.address) if brief else self.call(memory)
                 if failed:
-                    values, error = [*arrays, *held.arrays], self.errors[failed - 1]
-                    raise indices.named(error, self.inputs, self.recorded, values, n)
+                    raise self._error(failed - 1, [*arrays, *held.arrays], n)
         finally:
             if memory.objects:
                 memory.objects.clear()
             self._free.append(memory)
         return results
+
+    def _error(self, failed: int, arrays: Sequence[Array], n: int) -> NeuronaError:
+        """What to raise for a check, by number, that failed for these inputs."""
+        ends = [*self.asked[failed : failed + 1], *self.recorded]
+        return indices.named(self.errors[failed], self.inputs, ends, arrays, n)
 
     def _bind(self, memory: Memory, arrays: Sequence[Array], held: Held) -> list[Array]:
         """Let a run see its inputs and its results, which are returned as they are before it."""

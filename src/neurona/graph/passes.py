@@ -17,6 +17,8 @@ Pass = Callable[[Sequence[Node]], list[Node]]
 
 PASS_THROUGH = frozenset(("identity", "leaf", "stop_gradient", "attach"))
 """Ops that only matter to differentiation."""
+AS_IS = frozenset(("barrier", "require"))
+"""Ops that are more than their value."""
 
 
 def make(op: Op, *inputs: Node, **attrs: Any) -> Node:
@@ -37,7 +39,7 @@ def fold_literals(outputs: Sequence[Node]) -> list[Node]:
     """Scalars that follow from numbers in the code are computed now."""
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
-        known = inputs and node.specs is None and node.shape == () and node.op.name != "barrier"
+        known = inputs and node.specs is None and node.shape == () and node.op.name not in AS_IS
         if not known or not all(x.op is LITERAL for x in inputs):
             return with_inputs(node, inputs)
         with np.errstate(all="ignore"):

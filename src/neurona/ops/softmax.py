@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from neurona.core import dtypes
-from neurona.core.errors import ArgumentError, DTypeError, IndexOutOfRangeError
+from neurona.core.check import require
+from neurona.core.errors import ArgumentError, DTypeError
 from neurona.core.slots import operators, provide
 from neurona.core.tensor import Tensor
-from neurona.core.trace import STATE
 from neurona.ops.broadcast import reshape, sum
 from neurona.ops.compare import equal, greater_equal, less
 from neurona.ops.create import arange
 from neurona.ops.operand import Axis, as_float, cast, normalize_axis, operand
-from neurona.ops.reduce import all, max
+from neurona.ops.reduce import max
 from neurona.ops.shape import expand_dims
 from neurona.ops.transcendental import exp, log
 
@@ -67,26 +65,11 @@ def one_hot(indices: Any, depth: int, /, *, axis: int = -1, dtype: Any = None) -
     if depth < 0:
         raise ArgumentError(f"one_hot: depth must not be negative, found {depth}")
     tensor = cast(tensor, dtypes.int64)
-    _check_range(tensor, depth)
+    right = greater_equal(tensor, 0) & less(tensor, depth)
+    require(right, tensor, "one_hot: indices", "the places are", depth)
     place = normalize_axis(axis, tensor.ndim + 1, "one_hot")
     classes = reshape(
         arange(depth), tuple(depth if i == place else 1 for i in range(tensor.ndim + 1))
     )
     wanted = dtypes.DEFAULT_FLOAT if dtype is None else dtypes.as_dtype(dtype)
     return cast(equal(expand_dims(tensor, axis=place), classes), wanted)
-
-
-def _check_range(indices: Tensor, depth: int) -> None:
-    trace = STATE.trace
-    if trace is not None:
-        right = all(greater_equal(indices, 0) & less(indices, depth))
-        error = IndexOutOfRangeError(f"one_hot: an index is outside 0…{depth - 1}")
-        trace.check(right._resolve(trace), error)
-        return
-    values = indices.numpy()
-    wrong = (values < 0) | (values >= depth)
-    if wrong.any():
-        position = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise IndexOutOfRangeError(
-            f"one_hot: index {values[position]} at position {position} is outside 0…{depth - 1}"
-        )

@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from neurona.core import dtypes
-from neurona.core.errors import (
-    ArgumentError,
-    DTypeError,
-    IndexOutOfRangeError,
-    ShapeError,
-    nearest,
-)
+from neurona.core.check import require
+from neurona.core.errors import ArgumentError, DTypeError, ShapeError, nearest
 from neurona.core.tensor import Tensor
-from neurona.core.trace import STATE
 from neurona.nn.running import who
 from neurona.ops.operand import cast, operand
-from neurona.ops.reduce import all
 
 
 def choice(function: str, argument: str, given: str, known: Sequence[str]) -> None:
@@ -72,20 +63,12 @@ def same_shape(function: str, x: Tensor, target: Any) -> Tensor:
     return t
 
 
-def check_that(function: str, right: Tensor, expected: str, values: Tensor) -> None:
+def check_that(function: str, right: Tensor, name: str, values: Tensor, rule: str) -> None:
     """Raise `ArgumentError` where `right` is false, naming the first such place of `values`.
 
-    In a compiled function the check is made when the program runs, before it writes a Variable,
-    and the message names no place.
+    In a compiled function the check is made when the program runs, before it writes a Variable.
     """
-    trace = STATE.trace
-    if trace is not None:
-        trace.check(all(right)._resolve(trace), ArgumentError(f"{who(function)}: {expected}"))
-        return
-    held = right.numpy()
-    if not held.all():
-        place, value = _first(~held, values)
-        raise ArgumentError(f"{who(function)}: {expected}, found {value} at {place or 'the input'}")
+    require(right, values, f"{who(function)}: {name}", rule)
 
 
 def check_index(
@@ -95,26 +78,8 @@ def check_index(
 
     In a compiled function the check is made when the program runs, before it writes a Variable.
     """
-    trace = STATE.trace
-    if trace is not None:
-        right = (index >= 0) & (index < count)
-        if ignored is not None:
-            right = right | (index == ignored)
-        text = f"{who(function)}: {name} is out of range; the {noun} are 0…{count - 1}"
-        trace.check(all(right)._resolve(trace), IndexOutOfRangeError(text))
-        return
-    array = index.numpy()
-    wrong = (array < 0) | (array >= count)
+    wide = cast(index, dtypes.int64)  # count and `ignored` need not fit the indices' own dtype
+    right = (wide >= 0) & (wide < count)
     if ignored is not None:
-        wrong &= array != ignored
-    if wrong.any():
-        place, value = _first(wrong, index)
-        raise IndexOutOfRangeError(
-            f"{who(function)}: {name}{place} is {value}; the {noun} are 0…{count - 1}"
-        )
-
-
-def _first(wrong: Any, values: Tensor) -> tuple[str, Any]:
-    """The first place where `wrong` holds, as "[2, 0]", and the value there."""
-    place = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
-    return (str(list(place)) if place else ""), values.numpy()[place]
+        right = right | (wide == ignored)
+    require(right, index, f"{who(function)}: {name}", f"the {noun} are", count)

@@ -152,6 +152,7 @@ def _from_labels(
             f"have the shape {(*shape[:axis], *shape[axis + 1 :])}{hint}"
         )
     choice(function, "reduction", reduction, ("mean", "sum", "none"))
+    labels = cast(labels, dtypes.int64)  # classes and ignore_index need not fit their own dtype
     check_index(function, labels, classes, "target", "classes", ignore_index)
     counted = labels != ignore_index
     along = (classes, *[1] * (len(shape) - axis - 1))
@@ -202,7 +203,7 @@ def binary_cross_entropy(
     p = float_input("binary_cross_entropy", input)
     t = same_shape("binary_cross_entropy", p, target)
     outside = (p < 0) | (p > 1)
-    check_that("binary_cross_entropy", ~outside, "input must lie in [0, 1]", p)
+    check_that("binary_cross_entropy", ~outside, "input", p, "it must lie in [0, 1]")
     loss = -(t * _log(p) + (1 - t) * _log(1 - p))
     return reduced("binary_cross_entropy", loss, reduction, sample_weight)
 
@@ -285,5 +286,5 @@ def hinge_loss(
     """
     y = float_input("hinge_loss", input)
     t = same_shape("hinge_loss", y, target)
-    check_that("hinge_loss", (t == 1) | (t == -1), "target must be −1 or 1", t)
+    check_that("hinge_loss", (t == 1) | (t == -1), "target", t, "it must be −1 or 1")
     return reduced("hinge_loss", relu(margin - t * y), reduction, sample_weight)
