@@ -180,6 +180,25 @@ def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
             assert one.tobytes() == other.tobytes()
 
 
+@pytest.mark.parametrize("shape", [(6, 100, 300), (10, 784, 30), (17, 140, 9)])
+def test_dot_products_finish_their_results(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    rng = np.random.default_rng(0)
+    x, weight = (rng.normal(size=s).astype(np.float32) / 10 for s in ((m, k), (n, k)))
+
+    def function(x: Any, weight: Any) -> Any:
+        p = x @ weight.mT
+        return ne.sigmoid(p), ne.sum(p * p, axis=0), ne.softmax(p, axis=-1), ne.sum(p, axis=1)
+
+    program = program_of(ne.compile(function), x, weight)
+    (product,) = products(program)
+    assert product.matmul is not None
+    assert product.matmul.dots
+    assert product.kernel is not None
+    for one, other in zip(ne.compile(function)(x, weight), function(x, weight), strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=2e-6)
+
+
 def nielsen_step() -> Any:
     model = nn.Sequential(nn.Linear(784, 30), nn.Sigmoid(), nn.Linear(30, 10), nn.Sigmoid())
     optimizer = optim.SGD(model.parameters(), learning_rate=3.0)

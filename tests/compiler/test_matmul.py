@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 import neurona as ne
 from neurona.compiler.matmul import MAX_CHUNKS, Matmul
 from neurona.compiler.pack import Packing
+from neurona.compiler.sizes import Size
+from neurona.compiler.tasks import Task
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
 from tests.compiler.graphs import Array
@@ -228,11 +230,51 @@ def test_blocks_cover_all_tiles_about_evenly(shape: tuple[int, int, int]) -> Non
         assert product.chunks == 2
 
 
+@pytest.mark.parametrize("shape", [(2, 784, 512), (10, 784, 30), (4, 64, 32), (17, 137, 35),
+                                   (3, 24, 3), (5, 100, 1030), (2, 4001, 5)])  # fmt: skip
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_few_rows_by_transposed_weights(shape: tuple[int, int, int], dtype: str) -> None:
+    """Dot products of rows and rows, also of some along a batch, from the very end of memory."""
+    m, k, n = shape
+    product = Matmul(
+        (), m, k, n, (k, 1), (1, k), 0, 0, np.dtype(dtype), 64 // np.dtype(dtype).itemsize
+    )
+    assert product.dots
+    rng = np.random.default_rng(0)
+    a, w = (at_end_of_memory(rng.normal(size=s).astype(dtype)) for s in ((2, m, k), (2, n, k)))
+    check(lambda a, w: a @ w.mT, a, w, *exact_product(a, w.swapaxes(1, 2)))
+    expected, total = exact_product(a, w[0].T)
+    check(lambda a, w: a @ w[0].mT * 1 + 0, a, w, expected, 2 * total)
+
+
+def test_long_dot_products_are_as_exact_as_numpys() -> None:
+    rng = np.random.default_rng(0)
+    a, w = (rng.normal(size=(n, 8000)).astype(np.float32) for n in (12, 96))
+    expected = exact_product(a, w.T)[0]
+    ours, numpys = (
+        np.sqrt(np.mean((result - expected) ** 2))
+        for result in (ne.compile(lambda a, w: a @ w.mT)(a, w).numpy(), a @ w.T)
+    )
+    assert ours < 2 * numpys
+
+
+def test_only_products_that_take_long_are_shared() -> None:
+    def task(m: int, k: int, n: int) -> Task:
+        product = Matmul((), m, k, n, (k, 1), (n, 1), 0, 0, dtypes.float32, 16)
+        return Task((), (), (), 2, matmul=product, flops=product.flops)
+
+    assert task(64, 64, 64).shared
+    assert not task(10, 784, 30).shared
+    assert task(Size(1), 784, 30).shared
+
+
 def test_operands_are_packed_where_it_pays() -> None:
     def product(m: int, k: int, n: int, b_strides: tuple[int, int]) -> Matmul:
         return Matmul((), m, k, n, (k, 1), b_strides, 0, 0, dtypes.float32, 16)
 
     assert product(10, 784, 30, (30, 1)).right is None
     assert product(256, 256, 256, (256, 1)).right is None
-    assert product(10, 784, 30, (1, 784)).right is not None
+    assert product(10, 784, 30, (1, 784)).right is None
+    assert product(128, 784, 512, (1, 784)).right is not None
+    assert product(10, 30, 10, (1, 30)).right is not None
     assert product(512, 512, 512, (512, 1)).right is not None

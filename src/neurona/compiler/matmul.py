@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+from neurona.compiler.dots import DotEmitter
 from neurona.compiler.pack import MAX_CHUNKS, Packing, PanelText, even_chunks
 from neurona.compiler.sizes import is_plain, plain, varies
 from neurona.core.dtypes import DType
@@ -29,6 +30,8 @@ OVERHEAD = 8
 PAGE = 4096
 DEPTH = 512
 """Terms that are added up one by one; more are summed in blocks."""
+ROW_TERMS = 8
+"""To add up the lanes of a result costs as much as to pack this many elements."""
 FEW = 0
 """Rows of a tile that are known at run time."""
 FEW_TILES = 2
@@ -62,10 +65,15 @@ class Matmul:
         return self.vectors * self.lanes
 
     @property
+    def registers(self) -> int:
+        """Vector registers that the processor has."""
+        return 32 if self.lanes * self.dtype.itemsize == 64 else 16
+
+    @property
     def mr(self) -> int:
         """Rows of a tile: as many as the registers hold, spread evenly over the tiles."""
         # 32 vector registers hold 28 sums; 16 hold 12.
-        most = (28 if self.lanes * self.dtype.itemsize == 64 else 12) // 2
+        most = (self.registers - 4) // 2
         if not is_plain(self.m):
             return most
         return -(-self.m // -(-self.m // most)) if self.m else most
@@ -75,11 +83,25 @@ class Matmul:
         return -(-self.n // self.nr)
 
     @property
+    def dots(self) -> bool:
+        """Whether the tiles are dot products of vectors along K (see `dots`).
+
+        They spare B's packing, k·n elements, but add up the lanes of every result.
+        """
+        sizes = (self.m, self.k, *self.a_strides, *self.b_strides)
+        if varies(sizes) or self.k > DEPTH * self.lanes:
+            return False
+        along = self.a_strides[-1] == self.b_strides[-2] == 1 != self.b_strides[-1]
+        repeats = [n for n, stride in zip(self.batch, self.b_strides, strict=False) if not stride]
+        return along and ROW_TERMS * self.m * math.prod(repeats) <= self.k
+
+    @property
     def right(self) -> Packing | None:
         """B in panels of NR columns where it pays; else it is read where it lies."""
         size = self.k * self.n * self.dtype.itemsize
         near = not is_plain(size) or size <= CACHED or self.tiles * size <= NEARBY
-        if self.b_strides[-1] == 1 and (near or self.tiles <= FEW_TILES):
+        lies_well = self.b_strides[-1] == 1 and (near or self.tiles <= FEW_TILES)
+        if lies_well or self.dots:
             return None
         return self.packing(self.b_strides, self.b_offset, self.n, self.nr, self.b_strides[-2:])
 
@@ -91,7 +113,7 @@ class Matmul:
         apart, so that they fall on the same few lines of the cache, and the tile is used often.
         """
         row, column = self.a_strides[-2:]
-        if varies((self.m, self.k, row, column)):
+        if self.dots or varies((self.m, self.k, row, column)):
             return None
         apart = (row if column == 1 else column) * self.dtype.itemsize
         if self.panels < 4 or self.m == 1 or apart % PAGE or self.k * self.dtype.itemsize < PAGE:
@@ -176,13 +198,14 @@ class MatmulEmitter(PanelText):
         self.tile_step = self.left.panel_size if self.left else mm.mr * mm.a_strides[-2]
         # From row to row of a panel of B, and from panel to panel.
         self.depth_step = mm.nr if self.right else mm.b_strides[-2]
-        self.panel_step = self.right.panel_size if self.right else mm.nr
+        self.panel_step = self.right.panel_size if self.right else mm.nr * mm.b_strides[-1]
         self.functions: dict[tuple[int, int], str] = {}
         self.places: list[str] = []
         self.buffers, self.row_step = 3, mm.n  # of the table; from row to row of C
 
     def run(self) -> str:
         mm = self.mm
+        dots = self.dots = DotEmitter(mm, self.row_step) if mm.dots else None
         with self.function("void @kernel(ptr %table, i64 %first, i64 %last)"):
             pointers = self.table(self.buffers)
             self.results = self.places_of_results(pointers[2:])
@@ -192,6 +215,9 @@ class MatmulEmitter(PanelText):
             first, last = self.part_of_chunks(mm.blocks, mm.chunks)
             with self.loop(first, last) as block:
                 self.block(block, a, b, self.results[0])
+        if dots is not None:
+            self.finished += dots.finished
+            self.declarations |= dots.declarations
         return "\n".join([*self.finished, *sorted(self.declarations)])
 
     def places_of_results(self, pointers: list[str]) -> list[str]:
@@ -293,7 +319,7 @@ class MatmulEmitter(PanelText):
         if name is None:
             name = f"@tile_{'few' if rows == FEW else rows}_{columns}"
             self.functions[rows, columns] = name
-            self.tile(name, rows, columns)
+            (self.dots or self).tile(name, rows, columns)
         live = [f"i64 {self.live}"] if rows == FEW else []
         self.call_own(name, f"ptr {a}", f"ptr {b}", f"ptr {c}", *live)
 

@@ -119,6 +119,12 @@ class PanelText(Text):
         typed = [(self.wide, vector), ("ptr", pointer), ("i32", str(align)), self.mask(live)]
         self.put(self.call("void", name, *typed))
 
+    def pick(self, a: str, b: str, lanes: list[int]) -> str:
+        picks = ", ".join(f"i32 {lane}" for lane in lanes)
+        return self.assign(
+            f"shufflevector {self.wide} {a}, {self.wide} {b}, <{len(lanes)} x i32> <{picks}>"
+        )
+
 
 class PackEmitter(PanelText):
     """LLVM IR of a packing: table (operand, panels)."""
@@ -240,9 +246,3 @@ class PackEmitter(PanelText):
                     block[i], block[i + size] = self.pick(a, b, low), self.pick(a, b, high)
             size *= 2
         return block
-
-    def pick(self, a: str, b: str, lanes: list[int]) -> str:
-        picks = ", ".join(f"i32 {lane}" for lane in lanes)
-        return self.assign(
-            f"shufflevector {self.wide} {a}, {self.wide} {b}, <{len(lanes)} x i32> <{picks}>"
-        )

@@ -20,6 +20,7 @@ from neurona.compiler.matmul import Matmul, MatmulEmitter, lanes_for
 from neurona.compiler.pack import PackEmitter, Packing
 from neurona.compiler.scan import Running, lines
 from neurona.compiler.scatter import scatter_tasks
+from neurona.compiler.sizes import typical
 from neurona.compiler.sort import Sorting
 from neurona.compiler.storage import Key, Storage, storage_of
 from neurona.compiler.views import Layout, aligned, is_generator, is_view, layout
@@ -31,6 +32,10 @@ from neurona.core.op import LITERAL
 
 if TYPE_CHECKING:
     from neurona.compiler.program import Program
+
+
+SHARED_FLOPS = 1 << 19
+"""Arithmetic from which on a product is shared among threads: about 5 µs of one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +96,13 @@ class Task:
 
     @property
     def shared(self) -> bool:
-        """Whether the chunks are worth handing to other threads."""
-        return self.chunks > 1
+        """Whether the chunks are worth handing to other threads.
+
+        Small products are not: to hand them over, and to move what they read and leave from one
+        core's cache to another's, takes longer than to compute them here.
+        """
+        small = self.matmul is not None and typical(self.matmul.flops) < SHARED_FLOPS
+        return self.chunks > 1 and not small
 
     @property
     def work(self) -> int:
