@@ -442,7 +442,7 @@ class Emitter(Text):
             return found
         if expr.head == "load":
             return self.load(expr)
-        if expr.head != "call":
+        if expr.head not in ("call", "lookup"):
             raise KernelError(f"kernel {self.kernel.name}: {expr} is not known here")
         values = []
         for arg in expr.args:
@@ -450,6 +450,8 @@ class Emitter(Text):
             if found is None:
                 raise KernelError(f"kernel {self.kernel.name}: {arg} has no value")
             values.append(found)
+        if expr.head == "lookup":
+            return self.lookup(expr.payload, values[0])
         wide = any(value.wide for value in values)
         if wide:
             values = [self.to_wide(arg, v) for arg, v in zip(expr.args, values, strict=True)]

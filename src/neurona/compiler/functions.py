@@ -231,37 +231,56 @@ def tanh(k: Builder, x: Expr) -> Expr:
 
 @_into(_FLOAT32)
 def erf(k: Builder, x: Expr) -> Expr:
-    # x + x·P(x² − 1.6928) up to 1.84 and 1 + Q(x − 2.885) from there to 3.93, where it is 1: one
-    # polynomial whose coefficients each lane chooses (both fitted to the least greatest error).
+    # Around each multiple of the step a polynomial of its own in the distance r from there.
+    f32 = dtypes.float32
     size = k.call("abs", x)
-    size = k.where(size > 3.93, k.constant(3.93, x.dtype), size)
-    far = size > 1.84
-    z = k.where(far, size - 2.885, k.call("fma", size, size, k.constant(-1.6928, x.dtype)))
-    first, *others = [
-        k.where(far, k.constant(beyond, x.dtype), k.constant(near, x.dtype))
-        for near, beyond in _ERF
-    ]
+    size = k.where(size > 3.93, k.constant(3.93, f32), size)  # 1 from there on
+    # The sum has the nearest multiple in its low bits, as in exp.
+    magic = k.constant(12582912.0, f32)
+    shifted = k.call("fma", size, k.constant(1 / _ERF_STEP, f32), magic)
+    r = k.call("fma", shifted - magic, k.constant(-_ERF_STEP, f32), size)
+    first, *others, start = [k.lookup(k.call("bits", shifted), table) for table in _ERF]
     p = first
     for coefficient in others:
-        p = k.call("fma", p, z, coefficient)
-    unit = k.where(far, k.call("copysign", k.constant(1.0, x.dtype), x), x)
-    return k.call("fma", unit, p, unit)
+        p = k.call("fma", p, r, coefficient)
+    # Near 0 erf is r + r·P(r), so that next to nothing is lost by rounding P; r < start elsewhere.
+    return k.call("copysign", k.call("fma", p, r, k.where(start > r, start, r)), x)
 
 
+_ERF_STEP = 65 / 256
 _ERF = (
-    (3.29210947e-09, 3.43286447e-05),
-    (-3.78918017e-08, -4.91641003e-05),
-    (3.66996204e-07, -1.38207906e-04),
-    (-3.40315705e-06, 5.54323837e-04),
-    (2.83968111e-05, -1.10325124e-03),
-    (-2.09740610e-04, 1.62922801e-03),
-    (1.35571603e-03, -1.79775816e-03),
-    (-7.56627368e-03, 1.43211475e-03),
-    (3.61324139e-02, -7.90450140e-04),
-    (-1.50761873e-01, 2.73815705e-04),
-    (-2.81954765e-01, -4.50343650e-05),
-)
-"""Coefficients of P and Q, the highest power first."""
+    (
+        0.110871442, 0.0784898996, 0.00503695244, -0.0544746593, -0.0682900622, -0.044534564,
+        -0.0123070646, 0.00786814187, 0.0130418865, 0.010019714, 0.00549477804, 0.00236757309,
+        0.00083451136, 0.000245525764, 6.10535863e-05, 1.29387508e-05,
+    ),
+    (
+        0.000307891663, 0.127658337, 0.182849929, 0.147139236, 0.0642903298, -0.00977029186,
+        -0.0451376438, -0.0475283824, -0.0324233808, -0.0164771397, -0.00692192744, -0.00282152742,
+        -0.000442921068, -0.000176482761, 0.000592675351, 0.000366214808,
+    ),
+    (
+        -0.376143128, -0.307166874, -0.140736789, 0.0337722041, 0.142521918, 0.166876137,
+        0.13449432, 0.0849496946, 0.044045601, 0.0191701818, 0.00709280651, 0.00224865391,
+        0.000614111486, 0.000145021797, 2.96952367e-05, 5.28350938e-06,
+    ),
+    (
+        3.07625271e-07, -0.268611073, -0.442762285, -0.481133759, -0.408529073, -0.285860896,
+        -0.168800339, -0.0851659328, -0.037010517, -0.0139294229, -0.00455244817, -0.00128900469,
+        -0.000325966423, -6.97808136e-05, -2.34228883e-05, -8.22704351e-06,
+    ),
+    (
+        0.128379166, 1.05792964, 0.871890604, 0.631641567, 0.402237773, 0.225163758, 0.110794343,
+        0.0479225777, 0.0182207488, 0.00608969759, 0.00178907579, 0.000462024705, 0.000104883009,
+        2.09290029e-05, 3.67109351e-06, 5.66038295e-07,
+    ),
+    (
+        0, 0.28046301, 0.527338505, 0.718623817, 0.849086046, 0.927408159, 0.968796372, 0.988047481,
+        0.995929182, 0.998769462, 0.999670327, 0.999921799, 0.999983609, 0.99999696, 0.999999523,
+        0.99999994,
+    ),
+)  # fmt: skip
+"""Coefficients around each multiple of the step, the highest power first."""
 
 
 # --- integers and bools ---

@@ -3,9 +3,11 @@
 An expression is an immutable tree with a dtype:
 
     expr  :=  Constant(value)  |  Variable(name)  |  Load(buffer, offset)  |  Call(function, args)
+           |  Lookup(table, index)
 
 `Variable` is a loop counter (int64) or an accumulator's final value; `Load` reads element `offset`
-(an int64 expression) of a kernel's buffer; the functions are those of `neurona.compiler.functions`.
+(an int64 expression) of a kernel's buffer; the functions are those of `neurona.compiler.functions`;
+`Lookup` is one of 16 float32 constants, which the low four bits of an int32 expression choose.
 Equal expressions are one object (`Builder` interns them), so common subexpressions cost nothing.
 Half-precision floats are a storage format here: they are loaded as float32 and rounded when stored.
 """
@@ -162,6 +164,8 @@ def _spell_one(expr: Expr, args: list[str]) -> str:
             return str(expr.payload)
         case "load":
             return f"{expr.payload}[{args[0]}]"
+        case "lookup":
+            return f"({expr.payload[0]:.4g}, …, {expr.payload[-1]:.4g})[{args[0]} % 16]"
     dtype = f":{expr.dtype}" if expr.payload == "cast" else ""
     return f"{expr.payload}({', '.join(args)}){dtype}"
 
@@ -202,6 +206,9 @@ class Builder:
     def load(self, buffer: str, offset: Expr, dtype: DType) -> Expr:
         # The buffer's own dtype is in the kernel's signature.
         return self._make("load", buffer, (offset,), compute_dtype(dtype))
+
+    def lookup(self, index: Expr, table: tuple[float, ...]) -> Expr:
+        return self._make("lookup", table, (index,), dtypes.float32)
 
     def lift(self, value: Any, dtype: DType) -> Expr:
         return value if isinstance(value, Expr) else self.constant(value, dtype)

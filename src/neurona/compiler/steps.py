@@ -32,5 +32,6 @@ def side_by_side(nest: Nest) -> int:
             if expr.payload in functions.LIBRARY:
                 return 1
             work += expr.dtype != INDEX
+        work += expr.head == "lookup"
         stack.extend(expr.args)
     return 4 if work <= LIGHT else 2 if work <= HEAVY else 1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from neurona.compiler import functions
+from neurona.compiler import functions, native
 from neurona.compiler.sizes import definitions, depends
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
@@ -333,7 +334,7 @@ class Text:
     def scale(self, value: Value, exponent: Value) -> Value:
         """value·2ⁿ of float32 for a whole exponent n, given as float, from −150 to 128."""
         kind, i32 = (self.vector(name, value.wide) for name in ("float", "i32"))
-        if value.wide and self.lanes % 16 == 0:
+        if value.wide and native.host().lanes == 16 and self.lanes % 16 == 0:
             return self.scale_avx512(value, exponent)
         # In two factors, so that subnormal results come out right.
         one, bias, place = (self.literal(n, dtypes.int32, value.wide) for n in (1, 127, 23))
@@ -347,22 +348,73 @@ class Text:
         return Value(text, value.dtype, value.wide)
 
     def scale_avx512(self, value: Value, exponent: Value) -> Value:
-        """The instruction for it, on each part of the vectors that is as long as a register."""
-        kind, part, name = self.vector("float", True), "<16 x float>", "mask.scalef.ps.512"
-        result = "poison"
-        for first in range(0, self.lanes, 16):
-            operands = [
-                (part, self.intrinsic(part, f"llvm.vector.extract.v16f32.v{self.lanes}f32",
-                                      (kind, whole.text), ("i64", str(first))))
-                for whole in (value, exponent)
-            ]  # fmt: skip
-            flags = (part, "poison"), ("i16", "-1"), ("i32", "4")
-            one = self.intrinsic(part, f"llvm.x86.avx512.{name}", *operands, *flags)
+        def of_register(*texts: str) -> str:
+            operands = [("<16 x float>", text) for text in (*texts, "poison")]
+            name = "llvm.x86.avx512.mask.scalef.ps.512"
+            return self.intrinsic("<16 x float>", name, *operands, ("i16", "-1"), ("i32", "4"))
+
+        return self.by_register(16, of_register, value, exponent)
+
+    def lookup(self, table: tuple[float, ...], index: Value) -> Value:
+        """One of 16 float32 constants for each index, of which the low four bits count."""
+        numbers = [f"float {float_literal(number, dtypes.float32)}" for number in table]
+        register = native.host().lanes
+        if index.wide and register == 16 and self.lanes % 16 == 0:
+            return self.by_register(16, lambda i: self.permute(numbers, i), index)
+        if index.wide and register == 8 and self.lanes % 8 == 0:
+            return self.by_register(8, lambda i: self.permute_halves(numbers, i), index)
+        packed = struct.pack("16f", *table)
+        name = f"@table_{zlib.crc32(packed):08x}"
+        self.declarations.add(f"{name} = private constant [16 x float] [{', '.join(numbers)}]")
+        fifteen = self.literal(15, dtypes.int32, index.wide)
+        i32, kind = self.vector("i32", index.wide), self.vector("float", index.wide)
+        low = self.assign(f"and {i32} {index.text}, {fifteen}")
+        place = self.assign(f"getelementptr float, ptr {name}, {i32} {low}")
+        if not index.wide:
+            return Value(self.assign(f"load float, ptr {place}"), dtypes.float32, False)
+        text = self.intrinsic(
+            kind, f"llvm.masked.gather.{self.suffix('float', True)}.v{self.lanes}p0",
+            (f"<{self.lanes} x ptr>", place), ("i32", "4"),
+            (f"<{self.lanes} x i1>", "splat (i1 true)"), (kind, "zeroinitializer"),
+        )  # fmt: skip
+        return Value(text, dtypes.float32, True)
+
+    def permute(self, numbers: list[str], index: str) -> str:
+        return self.intrinsic(
+            "<16 x float>", "llvm.x86.avx512.permvar.sf.512",
+            ("<16 x float>", f"<{', '.join(numbers)}>"), ("<16 x i32>", index),
+        )  # fmt: skip
+
+    def permute_halves(self, numbers: list[str], index: str) -> str:
+        low, high = (
+            self.intrinsic(
+                "<8 x float>", "llvm.x86.avx2.permps",
+                ("<8 x float>", f"<{', '.join(half)}>"), ("<8 x i32>", index),
+            )
+            for half in (numbers[:8], numbers[8:])
+        )  # fmt: skip
+        bit = self.assign(f"and <8 x i32> {index}, splat (i32 8)")
+        below = self.assign(f"icmp eq <8 x i32> {bit}, zeroinitializer")
+        return self.assign(f"select <8 x i1> {below}, <8 x float> {low}, <8 x float> {high}")
+
+    def by_register(self, lanes: int, make: Callable[..., str], *values: Value) -> Value:
+        """What `make` gives of each part of the vectors that is as long as a register."""
+        whole, part, result = self.vector("float", True), f"<{lanes} x float>", "poison"
+        for first in range(0, self.lanes, lanes):
+            texts = []
+            for value in values:
+                short = "f32" if dtypes.is_float(value.dtype) else "i32"
+                kind = llvm_type(value.dtype)
+                name = f"llvm.vector.extract.v{lanes}{short}.v{self.lanes}{short}"
+                operand = (self.vector(kind, True), value.text)
+                texts.append(
+                    self.intrinsic(f"<{lanes} x {kind}>", name, operand, ("i64", str(first)))
+                )
             result = self.intrinsic(
-                kind, f"llvm.vector.insert.v{self.lanes}f32.v16f32",
-                (kind, result), (part, one), ("i64", str(first)),
+                whole, f"llvm.vector.insert.v{self.lanes}f32.v{lanes}f32",
+                (whole, result), (part, make(*texts)), ("i64", str(first)),
             )  # fmt: skip
-        return Value(result, value.dtype, True)
+        return Value(result, dtypes.float32, True)
 
     def int_instruction(
         self, name: str, kind: str, texts: list[str], dtype: DType, wide: bool
