@@ -52,6 +52,8 @@ INSTRUCTIONS = frozenset(
         "copysign",
         "minimum",
         "maximum",
+        "least",
+        "greatest",
         "bits",
         "from_bits",
         "round_float16",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 from neurona.compiler.chunks import COMBINE, LoopTask, combine_chunks
+from neurona.compiler.extremes import fold_extreme
 from neurona.compiler.fusion import FINAL, FULL, ROW, Fusion, Group, reduced_axes
 from neurona.compiler.loops import Fold, Kernel, Nest, Param, Statement, Store, check, chunk_bounds
 from neurona.compiler.params import Params, Reader
@@ -48,7 +49,7 @@ class KernelBuilder(Params):
         self.given: list[tuple[str, int]] = []
         self.phase: dict[int, int] = {}
         self.memo: dict[tuple[int, int], Expr] = {}
-        self.looked_up: dict[int, Expr] = {}
+        self.folded: dict[int, Expr] = {}
         self.costs = self.count_costs()
         self.readers = self.find_readers()
         self.lay_out_loops()
@@ -231,8 +232,7 @@ class KernelBuilder(Params):
         if isinstance(lower, Reduction):
             if not reduced_axes(node):
                 return self.input(node, 0, phase)
-            folded = self.k.variable(self.fold_name(node), node.dtype)
-            return self.looked_up.get(id(node), folded)
+            return self.folded[id(node)]
         if isinstance(lower, Indexed):
             inputs = [Reader(self, x) for x in node.inputs]
             axes = self.group.axes[id(node)]
@@ -393,14 +393,18 @@ class KernelBuilder(Params):
             name, extent = self.column_loops[0]
             value = self.input(node, 0, phase)
             if is_plain(extent) and (found := picked(value, name, extent)) is not None:
-                self.looked_up[id(node)] = found
+                self.folded[id(node)] = found
                 return
-        folds.append(self.fold(node, lower, phase))
+        self.folded[id(node)] = self.fold(node, lower, phase, folds)
 
-    def fold(self, node: Node, lower: Reduction, phase: int) -> Fold:
-        value = self.input(node, 0, phase)
+    def fold(self, node: Node, lower: Reduction, phase: int, folds: list[Fold]) -> Expr:
+        """Add what folds the node's input to `folds`; the result."""
+        name, value = self.fold_name(node), self.input(node, 0, phase)
         start = self.k.constant(lower.initial(node.dtype), node.dtype)
-        return Fold(self.fold_name(node), COMBINE[lower.combine], start, value)
+        if lower.combine in ("minimum", "maximum") and dtypes.is_float(value.dtype):
+            return fold_extreme(name, lower.combine, start, value, folds)
+        folds.append(Fold(name, COMBINE[lower.combine], start, value))
+        return self.k.variable(name, node.dtype)
 
     # --- reductions over the rows ---
 
@@ -451,8 +455,7 @@ class KernelBuilder(Params):
             value = self.input(node, 0, phase)
             stores.append(Store(name, offset, self.k.call(combine, old, value)))
         else:
-            folds.append(self.fold(node, lower, phase))
-            row = self.k.variable(self.fold_name(node), node.dtype)
+            row = self.fold(node, lower, phase, folds)
             later.append(Store(name, offset, self.k.call(combine, old, row)))
 
 

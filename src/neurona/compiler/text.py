@@ -319,12 +319,15 @@ class Text:
             return f"fcmp {_FLOAT_COMPARE[name]} {kind} {joined}"
         if name == "negative":
             return f"fneg {kind} {joined}"
-        if name in ("minimum", "maximum"):
+        if name in ("minimum", "maximum", "least", "greatest"):
             # NaN if either is; of two zeros, the second. LLVM's own also orders the zeros, slowly.
             a, flags = texts[0], self.vector("i1", wide)
-            relation = "olt" if name == "minimum" else "ogt"
+            relation = "olt" if name in ("minimum", "least") else "ogt"
             first = self.assign(f"fcmp {relation} {kind} {joined}")
-            best = self.assign(f"select {flags} {first}, {kind} {a}, {kind} {texts[1]}")
+            best = f"select {flags} {first}, {kind} {a}, {kind} {texts[1]}"
+            if name in ("least", "greatest"):  # of NaN and a number, the second
+                return best
+            best = self.assign(best)
             nan = self.assign(f"fcmp uno {kind} {a}, {a}")
             return f"select {flags} {nan}, {kind} {a}, {kind} {best}"
         intrinsic = "fabs" if name == "abs" else _INTRINSIC[name]

@@ -37,7 +37,8 @@ def softmax(x: Any, /, *, axis: Axis = -1) -> Tensor:
     Tensor([0.5, 0.5], dtype=float32)
     """
     powers = exp(_shifted(x, axis))
-    return powers / sum(powers, axis=axis, keepdims=True)
+    # One division a row; a product takes a tenth of its time.
+    return powers * (1 / sum(powers, axis=axis, keepdims=True))
 
 
 @provide
