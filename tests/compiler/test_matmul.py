@@ -181,7 +181,7 @@ def test_long_sums_are_as_exact_as_numpys(inner: int) -> None:
 
 
 @pytest.mark.parametrize("shapes", [((40, 30), (30, 33)), ((3, 900), (900, 31)), ((9, 7), (7, 5)),
-                                    ((3, 4, 6), (3, 6, 3))])  # fmt: skip
+                                    ((3, 4, 6), (3, 6, 3)), ((3, 300), (300, 129))])  # fmt: skip
 def test_nothing_is_read_behind_an_operand(shapes: tuple[Any, Any]) -> None:
     rng = np.random.default_rng(0)
     a, b = (at_end_of_memory(rng.normal(size=s).astype(np.float32)) for s in shapes)
@@ -275,6 +275,7 @@ def test_operands_are_packed_where_it_pays() -> None:
     assert product(10, 784, 30, (30, 1)).right is None
     assert product(256, 256, 256, (256, 1)).right is None
     assert product(10, 784, 30, (1, 784)).right is None
+    assert product(17, 2048, 2049, (2049, 1)).right is None
     assert product(128, 784, 512, (1, 784)).right is not None
     assert product(10, 30, 10, (1, 30)).right is not None
-    assert product(512, 512, 512, (512, 1)).right is not None
+    assert product(1000, 1000, 1000, (1000, 1)).right is not None

@@ -34,11 +34,15 @@ ROW_TERMS = 8
 """To add up the lanes of a result costs as much as to pack this many elements."""
 FEW = 0
 """Rows of a tile that are known at run time."""
-FEW_TILES = 2
+FEW_TILES = 3
 CACHED = 1 << 18
-NEARBY = 1 << 24
+NEARBY = 1 << 25
 """B is read where it lies by few rows of tiles, if it stays in the second cache, or if all of them
 read no more bytes than this."""
+FORESEEN = 1 << 17
+AHEAD = 16
+"""Rows of B that are asked for in advance where it is not packed and has more bytes than FORESEEN:
+the processor foresees no reads that lie as far apart as rows do."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,11 @@ class Matmul:
         return -(-self.n // self.nr)
 
     @property
+    def right_size(self) -> int:
+        """Bytes of one matrix B."""
+        return self.k * self.n * self.dtype.itemsize
+
+    @property
     def dots(self) -> bool:
         """Whether the tiles are dot products of vectors along K (see `dots`).
 
@@ -98,7 +107,7 @@ class Matmul:
     @property
     def right(self) -> Packing | None:
         """B in panels of NR columns where it pays; else it is read where it lies."""
-        size = self.k * self.n * self.dtype.itemsize
+        size = self.right_size
         near = not is_plain(size) or size <= CACHED or self.tiles * size <= NEARBY
         lies_well = self.b_strides[-1] == 1 and (near or self.tiles <= FEW_TILES)
         if lies_well or self.dots:
@@ -405,6 +414,14 @@ class MatmulEmitter(PanelText):
     def panel_row(self, columns: int) -> list[str]:
         """Row k of B's panel; where B is not packed, what lies behind its columns is not read."""
         row = self.assign(f"mul nsw i64 %k, {self.depth_step}")
+        if self.right is None and plain(self.mm.right_size) > FORESEEN:
+            ahead = self.assign(f"add nsw i64 {row}, {AHEAD * self.depth_step}")
+            for first in range(0, columns, self.lanes):
+                # Behind the last row nothing is read: a prefetch of no memory does nothing.
+                at = self.assign(f"add nsw i64 {ahead}, {first}")
+                place = self.assign(f"getelementptr {self.kind}, ptr %b, i64 {at}")
+                how = [("i32", "0"), ("i32", "3"), ("i32", "1")]
+                self.put(self.call("void", "llvm.prefetch.p0", ("ptr", place), *how))
         vectors = []
         for first in range(0, columns, self.lanes):
             pointer = self.pointer("%b", self.assign(f"add nsw i64 {row}, {first}"))
