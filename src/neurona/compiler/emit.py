@@ -1,7 +1,7 @@
 """From loop IR to LLVM IR text: explicit vectors, one function a kernel.
 
 The innermost loop of a nest runs in vectors of `Target.lanes` elements with a masked last step.
-Values that do not depend on it stay scalars. The function is
+Values that do not depend on it are scalars, computed before it. The function is
 
     void kernel(ptr table, i64 first, i64 last)
 
@@ -26,7 +26,7 @@ from neurona.compiler.loops import (
 )
 from neurona.compiler.scalar import INDEX, Expr
 from neurona.compiler.sizes import Size
-from neurona.compiler.steps import side_by_side
+from neurona.compiler.steps import fixed_parts, side_by_side
 from neurona.compiler.text import CONTRACT, Text, Value, llvm_type, memory_type
 from neurona.core.dtypes import DType
 
@@ -152,6 +152,16 @@ class Emitter(Text):
                 self.know(name, i)
                 self.nest_loops(nest, loops[1:], slots)
             return
+        with self.scope():
+            # A loop that may be empty must not read.
+            first = [p.name for p in self.kernel.params if p.role == "read" and not p.shared]
+            for part in fixed_parts(nest, first if isinstance(extent, int) and extent else ()):
+                self.value(part)
+            self.inner_loop(nest, name, stop, slots)
+
+    def inner_loop(
+        self, nest: Nest, name: str, stop: str, slots: dict[int, dict[str, str]]
+    ) -> None:
         start = "0"
         for way in sorted(slots, reverse=True):
             end = self.multiple_below(stop, way * self.lanes)

@@ -1,10 +1,12 @@
-"""How much a step of a loop does at once."""
+"""How much a step of a loop does at once, and what is done before the loop."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from neurona.compiler import functions
 from neurona.compiler.loops import Nest
-from neurona.compiler.scalar import INDEX
+from neurona.compiler.scalar import INDEX, Expr
 
 LIGHT, HEAVY = 12, 30
 """Instructions up to which a step of a loop works on four vectors, and on two."""
@@ -35,3 +37,31 @@ def side_by_side(nest: Nest) -> int:
         work += expr.head == "lookup"
         stack.extend(expr.args)
     return 4 if work <= LIGHT else 2 if work <= HEAVY else 1
+
+
+def fixed_parts(nest: Nest, constant: Collection[str]) -> list[Expr]:
+    """The largest parts of a nest's work that its innermost loop does not change.
+
+    constant: the buffers whose elements may be read before the loop.
+    """
+    moves: dict[int, bool] = {}
+    parts: list[Expr] = []
+    roots = [fold.value for fold in nest.folds]
+    roots += [part for store in nest.stores for part in (store.offset, store.value)]
+    stack = list(roots)
+    while stack:
+        expr = stack[-1]
+        waiting = [arg for arg in expr.args if id(arg) not in moves]
+        if waiting:
+            stack += waiting
+            continue
+        stack.pop()
+        if id(expr) in moves:
+            continue
+        own = expr.head == "variable" and expr.payload == nest.loops[-1][0]
+        own |= expr.head == "load" and expr.payload not in constant
+        moves[id(expr)] = own or any(moves[id(arg)] for arg in expr.args)
+        if moves[id(expr)]:
+            parts += [arg for arg in expr.args if not moves[id(arg)]]
+    parts += [root for root in roots if not moves[id(root)]]
+    return [part for part in parts if part.args]
