@@ -14,6 +14,7 @@ from neurona.compiler.loops import Fold, Kernel, Nest, Param, Statement, Store, 
 from neurona.compiler.program import Program
 from neurona.compiler.scalar import Builder
 from neurona.core import dtypes
+from neurona.graph.order import topological
 from tests.compiler.programs import program_of
 
 F32 = dtypes.float32
@@ -122,3 +123,32 @@ def test_activations_are_all_that_a_deep_network_keeps(activation: type[nn.Modul
     value = 4 * batch * width
     sizes = [deep_step(optim.SGD, depth, width, batch, activation).size for depth in (6, 12)]
     assert sizes[1] - sizes[0] == 6 * value
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [
+        nn.GELU,
+        lambda: nn.GELU(approximate="tanh"),
+        nn.SiLU,
+        nn.Hardswish,
+        nn.Softsign,
+    ],
+)
+def test_of_a_product_and_its_activation_no_value_between_is_kept(activation: Any) -> None:
+    width, batch = 32, 1024
+    value = 4 * batch * width
+    sizes = [deep_step(optim.SGD, depth, width, batch, activation).size for depth in (6, 12)]
+    assert sizes[1] - sizes[0] == 6 * 2 * value
+
+
+def test_what_is_kept_anyway_or_costs_less_is_not_computed_again() -> None:
+    """A rectifier's mask is a quarter of its argument; exp(w) is computed once for all runs."""
+    w = ne.Variable(np.ones((256, 256), np.float32))
+    x = np.ones((256, 256), np.float32)
+    of_weights = ne.compile(lambda x: ne.tanh(x @ x) @ x * ne.exp(w) * (ne.exp(w) + 1))
+    rectified = deep_step(optim.SGD, 4, 32, 1024, nn.LeakyReLU)
+    small = deep_step(optim.SGD, 4, 32, 64, nn.GELU)
+    dear = deep_step(optim.SGD, 4, 32, 1024, nn.ELU)
+    for program in (program_of(of_weights, x), rectified, small, dear):
+        assert not [node for node in topological(program.outputs) if node.op.name == "barrier"]

@@ -78,7 +78,7 @@ class Fusion:
     def __init__(self, order: list[Node]) -> None:
         self.groups: list[Group] = []
         self.group_of: dict[int, Group] = {}
-        self.in_memory = _read_whole(order)
+        self.in_memory = read_whole(order)
         self.layouts: dict[int, Layout] = {}
         for node in order:
             lower = node.op.lower
@@ -405,7 +405,7 @@ class Fusion:
         return same if fits and len(set(same.values())) == len(same) else None
 
 
-def _read_whole(order: list[Node]) -> set[int]:
+def read_whole(order: list[Node]) -> set[int]:
     """Ids of the values that products, calls and control flow read from memory."""
     return {
         id(aligned(x)[0])

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from neurona.compiler import control, indices, native, prepare
+from neurona.compiler.again import computed_again
 from neurona.compiler.control import Slot
 from neurona.compiler.memory import NOTHING, Held, Kept, Maker, Memory
 from neurona.compiler.plan import Plan, make_plan, value_key
@@ -64,7 +65,7 @@ class Program:
         if not inner:
             outputs, ranges = control.expose_checks(outputs)
         outputs += [ok for ok, _ in ranges]
-        for simplify in (*SIMPLIFY, prepare.with_copies, prepare.in_own_memory):
+        for simplify in (*SIMPLIFY, computed_again, prepare.with_copies, prepare.in_own_memory):
             outputs = simplify(outputs)
         self.errors = [error for _, error in (*checks, *ranges)]
         self.results = outputs[: len(results)]
