@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import neurona as ne
+from neurona.compiler import native
 from neurona.compiler.matmul import MAX_CHUNKS, Matmul
 from neurona.compiler.pack import Packing
 from neurona.compiler.sizes import Size
@@ -245,6 +247,20 @@ def test_few_rows_by_transposed_weights(shape: tuple[int, int, int], dtype: str)
     check(lambda a, w: a @ w.mT, a, w, *exact_product(a, w.swapaxes(1, 2)))
     expected, total = exact_product(a, w[0].T)
     check(lambda a, w: a @ w[0].mT * 1 + 0, a, w, expected, 2 * total)
+
+
+@pytest.mark.parametrize("lanes", [4, 8])
+def test_dot_products_in_shorter_vectors(monkeypatch: pytest.MonkeyPatch, lanes: int) -> None:
+    """Those of AVX2 and SSE, which have 16 registers; SSE has two float64 in a vector."""
+    if lanes > native.host().lanes:
+        pytest.skip("needs vectors of that length")
+    target = replace(native.host(), lanes=lanes)
+    monkeypatch.setattr(native, "host", lambda: target)
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64):
+        for m, k, n in [(3, 25, 7), (5, 41, 3), (7, 333, 9), (2, 16, 2)]:
+            a, w = (rng.normal(size=s).astype(dtype) for s in ((m, k), (n, k)))
+            check(lambda a, w: a @ w.mT, a, w, *exact_product(a, w.T))
 
 
 def test_long_dot_products_are_as_exact_as_numpys() -> None:

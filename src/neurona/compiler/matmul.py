@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from neurona.compiler.dots import DotEmitter
+from neurona.compiler.dots import SIDE, DotEmitter
 from neurona.compiler.pack import MAX_CHUNKS, Packing, PanelText, even_chunks
 from neurona.compiler.sizes import is_plain, plain, varies
 from neurona.core.dtypes import DType
@@ -98,7 +98,7 @@ class Matmul:
         They spare B's packing, k·n elements, but add up the lanes of every result.
         """
         sizes = (self.m, self.k, *self.a_strides, *self.b_strides)
-        if varies(sizes) or self.k > DEPTH * self.lanes:
+        if varies(sizes) or self.lanes < SIDE or self.k > DEPTH * self.lanes:
             return False
         along = self.a_strides[-1] == self.b_strides[-2] == 1 != self.b_strides[-1]
         repeats = [n for n, stride in zip(self.batch, self.b_strides, strict=False) if not stride]
