@@ -142,6 +142,19 @@ def test_of_a_product_and_its_activation_no_value_between_is_kept(activation: An
     assert sizes[1] - sizes[0] == 6 * 2 * value
 
 
+@pytest.mark.parametrize("activation", [nn.GELU, nn.SiLU, nn.Mish, nn.Softsign])
+def test_what_is_computed_again_is_the_same(activation: Any) -> None:
+    ne.random.seed(0)
+    model = nn.Sequential(nn.Linear(32, 64), activation(), nn.Linear(64, 64), activation())
+
+    def gradients(x: Any) -> Any:
+        return ne.gradients([ne.mean(model(x) ** 2)], model.parameters())
+
+    x = ne.asarray(np.random.default_rng(0).normal(size=(1024, 32)).astype(np.float32))
+    for got, wanted in zip(ne.compile(gradients)(x), gradients(x), strict=True):
+        np.testing.assert_allclose(got.numpy(), wanted.numpy(), rtol=2e-3, atol=1e-6)
+
+
 def test_what_is_kept_anyway_or_costs_less_is_not_computed_again() -> None:
     """A rectifier's mask is a quarter of its argument; exp(w) is computed once for all runs."""
     w = ne.Variable(np.ones((256, 256), np.float32))

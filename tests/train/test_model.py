@@ -387,3 +387,61 @@ def test_float64_networks_get_float64_data() -> None:
     model.fit(x, x @ [[1.0], [2.0]], epochs=100, verbose=False)
     np.testing.assert_allclose(network.weight.numpy(), [[1.0, 2.0]], rtol=1e-8)
     assert model.predict(x).dtype == np.float64
+
+
+# --- batches of all sizes ---
+
+
+class Small(nn.Module):
+    """Layers whose gradients fold over the batch, without matrix products between samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(6, 16), nn.LayerNorm(16), nn.GELU(), nn.BatchNorm1d(16), nn.Linear(16, 3)
+        )
+
+    def forward(self, x: Any) -> Any:
+        return self.layers(x)
+
+
+def small_model() -> train.Model:
+    random.seed(3)
+    model = train.Model(Small())
+    model.compile(optim.Adam(model.network.parameters(), 0.01), metrics=["accuracy"])
+    return model
+
+
+def programs_of(step: Any) -> int:
+    entries = [entry for found in step.entries.values() for entry in found]
+    return len({id(entry.program) for entry in entries})
+
+
+def test_two_programs_a_step_serve_batches_of_all_sizes() -> None:
+    """The first size has one of its own, all others share the second; results are eager's."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(203, 6)).astype(np.float32), rng.integers(0, 3, 203)
+    model, twin = small_model(), small_model()
+    for number, (n, size) in enumerate(((100, 32), (203, 64), (77, 10), (50, 50), (35, 16))):
+        model.fit(x[:n], y[:n], batch_size=size, verbose=False, seed=number)
+        served = data.Loader(x[:n], y[:n], batch_size=size, seed=number).epoch(number)
+        for batch, labels in served:
+            twin._learn(ne.asarray(batch), ne.asarray(labels))
+        for name, value in twin.network.state_dict().items():
+            np.testing.assert_allclose(
+                model.network.state_dict()[name], value, rtol=2e-3, atol=2e-4, err_msg=name
+            )
+        found = model.evaluate(x[:n], y[:n], batch_size=size)
+        twin.network.eval()
+        with ne.no_grad():
+            output = twin.network(ne.asarray(x[:n]))
+        loss = nn.functional.cross_entropy(output, y[:n]).item()
+        np.testing.assert_allclose(found["loss"], loss, rtol=2e-3)
+        twin.network.train()
+    for n in (1, 2, 3, 64, 203, 11, 100):
+        expected = model.network.eval()(ne.asarray(x[:n])).numpy()
+        for size in (256, 40):
+            predicted = model.predict(x[:n], batch_size=size)
+            np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-5)
+    for step in (model.train_step, model.test_step, model._predict):
+        assert programs_of(step) <= 2
