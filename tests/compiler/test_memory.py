@@ -280,3 +280,34 @@ def test_a_small_call_runs_little_python() -> None:
     step(ONES)
     assert len(functions_called(lambda: add(ONES, ONES))) <= 10
     assert len(functions_called(lambda: step(ONES))) <= 16
+
+
+@pytest.mark.parametrize("columns", [1024, 1000, 1030, 1])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_results_are_written_past_the_caches(columns: int, dtype: str) -> None:
+    def function(x: Any) -> Any:
+        return ne.softmax(x, axis=-1), ne.tanh(x), ne.sum(x, axis=0), x > 0
+
+    x = (
+        np.random.default_rng(0)
+        .normal(size=((36 << 20) // 4 // columns + 3, columns))
+        .astype(dtype)
+    )
+    compiled = ne.compile(function)
+    params = [p for t in program_of(compiled, x).plan.tasks if t.kernel for p in t.kernel.params]
+    assert any(param.streamed for param in params)
+    for _ in range(2):
+        softmax, tanh, sums, positive = [result.numpy() for result in compiled(x)]
+        np.testing.assert_allclose(tanh, np.tanh(x), rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(softmax.sum(axis=-1), 1, rtol=1e-5)
+        np.testing.assert_allclose(sums, x.sum(axis=0, dtype=np.float64), rtol=1e-3, atol=1e-1)
+        np.testing.assert_array_equal(positive, x > 0)
+
+
+def test_a_result_that_is_read_again_stays_in_the_caches() -> None:
+    x = np.ones((3000, 3000), np.float32)
+    compiled = ne.compile(lambda x: (y := ne.exp(x), y @ y)[0])
+    both = ne.compile(lambda x: (y := ne.exp(x), y @ y))
+    for function, streamed in ((compiled, True), (both, False)):
+        tasks = [task for task in program_of(function, x).plan.tasks if task.kernel]
+        assert any(p.streamed for t in tasks for p in t.kernel.params) == streamed

@@ -23,6 +23,7 @@ from neurona.compiler.loops import (
     Param,
     Statement,
     Store,
+    affine,
 )
 from neurona.compiler.scalar import INDEX, Expr
 from neurona.compiler.sizes import Size
@@ -72,7 +73,10 @@ class Emitter(Text):
         with self.function(f"void @{kernel.name}(ptr %table, i64 %first, i64 %last)"):
             pointers = [f"ptr {pointer}" for pointer in self.table(len(kernel.params))]
             self.call_own("@body", *pointers, "i64 %first", "i64 %last")
-        return "\n".join([*self.written(), *sorted(self.declarations)])
+            if any(param.streamed for param in kernel.params):
+                self.order_stores()
+        hint = ["!0 = !{i32 1}"] if any("!nontemporal" in line for line in self.finished) else []
+        return "\n".join([*self.written(), *sorted(self.declarations), *hint])
 
     def written(self) -> list[str]:
         """The finished lines."""
@@ -359,7 +363,9 @@ class Emitter(Text):
         if stride == 1:
             pointer = self.address(param, self.scalar(store.offset).text)
             if self.mask is None:
-                self.put(f"store {wide} {text}, ptr {pointer}, align {align}")
+                past = self.alignment(store, param)
+                hint = f"{past}, !nontemporal !0" if past else str(align)
+                self.put(f"store {wide} {text}, ptr {pointer}, align {hint}")
                 return
             if self.mask.count("i1 true") == 1:
                 # LLVM 22 makes four bytes of a narrowed element that a constant mask leaves alone.
@@ -380,6 +386,14 @@ class Emitter(Text):
         self.put(
             f"call void @{name}({wide} {text}, {target_type} {target}, i32 {align}, {flags} {mask})"
         )
+
+    def alignment(self, store: Store, param: Param) -> int:
+        """Bytes to which all vectors of a streamed param are aligned, if it is known, else 0."""
+        form = (affine(store.offset) if param.streamed else None) or {"": 1}
+        steps = [step for name, step in form.items() if name != self.vector_variable]
+        if self.vector_variable not in form or any(step % self.lanes for step in steps):
+            return 0
+        return min(64, self.lanes * param.dtype.itemsize)
 
     # --- values ---
 

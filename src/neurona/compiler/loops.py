@@ -38,6 +38,7 @@ class Param:
     """A buffer the kernel is given: `size` elements of `dtype`.
 
     shared: another param may be the same memory (an update in place).
+    streamed: too large for the caches and not read again soon; its memory starts on a cache line.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Param:
     size: int
     role: str
     shared: bool = False
+    streamed: bool = False
 
 
 @dataclass(frozen=True, eq=False)

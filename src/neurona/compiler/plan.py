@@ -15,10 +15,13 @@ from dataclasses import dataclass, field, replace
 from neurona.compiler.arena import Span, may_replace, nbytes, place, reuse, spans_of
 from neurona.compiler.loops import Kernel, Nest, Param, Store, check
 from neurona.compiler.scalar import Builder
-from neurona.compiler.sizes import depends, varies
+from neurona.compiler.sizes import depends, is_plain, varies
 from neurona.compiler.storage import Key, Storage, storage_of
 from neurona.compiler.tasks import Task
 from neurona.core.node import Node
+
+STREAMED = 1 << 25
+"""Bytes of a result that would leave nothing else in the last cache."""
 
 
 @dataclass(eq=False)
@@ -56,12 +59,13 @@ def make_plan(
     checks: Sequence[Node],
     outside: Sequence[Node],
     fixed: Sequence[Node] = (),
+    results: Sequence[Node] = (),
 ) -> Plan:
     """Plan the tasks of a graph.
 
     writes: (placeholder of a Variable, its new value). checks: booleans to hold before writing.
     outside: nodes whose memory the program is given (inputs, placeholders, results).
-    fixed: those of them that seldom change.
+    fixed: those of them that seldom change. results: those that are made for each run.
     """
     needs = Needs(tasks, {value_key(node) for node in checks})
     updates = [(value_key(old), value_key(new)) for old, new in writes]
@@ -83,7 +87,9 @@ def make_plan(
     held = {value_key(ok): guarded for ok in checks}
     own = given.union(kept)
     same = reuse(rest, shared, held, own)
-    plan = Plan([_mark_shared(task, same) for task in rest], guarded, prologue)
+    streamed = _streamed(rest, results)
+    marked = [_mark_streamed(_mark_shared(task, same), streamed) for task in rest]
+    plan = Plan(marked, guarded, prologue)
     _assign_memory(plan, same, kept, own, held)
     return plan
 
@@ -199,6 +205,28 @@ def _mark_shared(task: Task, same: Mapping[Key, Key]) -> Task:
         return task
     names = {p.name for s, p in task.params if roots.count(same.get(s.key, s.key)) > 1}
     params = tuple(replace(param, shared=param.name in names) for param in task.kernel.params)
+    return replace(task, kernel=replace(task.kernel, params=params))
+
+
+def _streamed(tasks: Sequence[Task], results: Sequence[Node]) -> set[Key]:
+    """The results that loops write past the caches: large ones that no task reads."""
+    large = {
+        storage.key
+        for storage in map(storage_of, results)
+        if is_plain(storage.size) and nbytes(storage) >= STREAMED
+    }
+    touched = [storage.key for task in tasks for storage in task.buffers]
+    return {key for key in large if touched.count(key) == 1}
+
+
+def _mark_streamed(task: Task, streamed: set[Key]) -> Task:
+    keys = {storage.key for storage in task.buffers} & streamed
+    if task.kernel is None or task.matmul is not None or not keys:
+        return task
+    params = tuple(
+        replace(param, streamed=storage.key in keys and param.role == "write")
+        for storage, param in task.params
+    )
     return replace(task, kernel=replace(task.kernel, params=params))
 
 

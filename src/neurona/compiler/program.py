@@ -83,7 +83,7 @@ class Program:
         constants = [node for node in order if node.value is not None]
         outside = [*self.inputs, *self.results, *constants]
         pairs = list(zip(olds, news, strict=True))
-        self.plan: Plan = make_plan(tasks, pairs, oks, outside, [*fixed, *constants])
+        self.plan: Plan = make_plan(tasks, pairs, oks, outside, [*fixed, *constants], self.results)
         slots = self.plan.slots
         self.slot_count = len({0, *slots.values()}) + 1
         self.unused = self.slot_count - 1

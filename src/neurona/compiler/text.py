@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -170,6 +171,11 @@ class Text:
 
     def vector(self, kind: str, wide: bool) -> str:
         return f"<{self.lanes} x {kind}>" if wide else kind
+
+    def order_stores(self) -> None:
+        """Let stores past the caches be seen by other threads before what follows."""
+        if platform.machine() in ("x86_64", "AMD64"):
+            self.put(self.call("void", "llvm.x86.sse.sfence"))
 
     def table(self, count: int) -> list[str]:
         """The addresses in a kernel's table."""
