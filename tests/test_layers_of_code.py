@@ -224,3 +224,23 @@ def test_one_file_reads_the_environment() -> None:
         if path != PACKAGE / "core" / "config.py"
     }
     assert not readers, "settings are read in core/config.py: " + ", ".join(sorted(readers))
+
+
+COMPILER = ("ir", "machine", "run", "lower")
+"""The compiler's own folders from the ground up; the files beside them, and `explain`, use all."""
+
+
+def test_folders_of_the_compiler_import_only_those_below() -> None:
+    wrong = []
+    for rank, folder in enumerate(COMPILER):
+        for path in sorted((PACKAGE / "compiler" / folder).glob("*.py")):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            known = {f"neurona.compiler.{name}" for name in COMPILER[: rank + 1]}
+            # What a type checker alone sees does not count.
+            for node in tree.body:
+                if not isinstance(node, ast.ImportFrom) or not node.module:
+                    continue
+                inside = node.module.startswith("neurona.compiler")
+                if inside and ".".join(node.module.split(".")[:3]) not in known:
+                    wrong.append(f"{place(path, node)}: {node.module}")
+    assert not wrong

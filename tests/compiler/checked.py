@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from neurona.compiler import tasks
-from neurona.compiler.emit import Emitter
-from neurona.compiler.loops import Kernel, Param, Store
-from neurona.compiler.scalar import Expr
-from neurona.compiler.text import Value
+from neurona.compiler.ir.loops import Kernel, Param, Store
+from neurona.compiler.ir.scalar import Expr
+from neurona.compiler.lower import tasks
+from neurona.compiler.machine.emit import Emitter
+from neurona.compiler.machine.text import Value
 from neurona.core.buffer import address
 
 OUTSIDE = np.zeros(1, np.int64)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from neurona.compiler.pool import POOL
+from neurona.compiler.run.pool import POOL
 
 
 @pytest.fixture

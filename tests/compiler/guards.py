@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurona.compiler import memory, program
+from neurona.compiler import program
+from neurona.compiler.run import memory
 from neurona.core import variable
 from neurona.core.buffer import ALIGNMENT
 

@@ -8,9 +8,9 @@ import numpy as np
 
 import neurona as ne
 from neurona.compiler.function import Compiled, Entry
-from neurona.compiler.plan import value_key
+from neurona.compiler.lower.plan import value_key
+from neurona.compiler.lower.tasks import Task
 from neurona.compiler.program import Program
-from neurona.compiler.tasks import Task
 
 
 def entries(compiled: Compiled) -> list[Entry]:

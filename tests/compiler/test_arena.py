@@ -9,10 +9,10 @@ import pytest
 
 import neurona as ne
 from neurona import nn, optim
-from neurona.compiler.arena import may_replace, place
-from neurona.compiler.loops import Fold, Kernel, Nest, Param, Statement, Store, check
+from neurona.compiler.ir.loops import Fold, Kernel, Nest, Param, Statement, Store, check
+from neurona.compiler.ir.scalar import Builder
+from neurona.compiler.lower.arena import may_replace, place
 from neurona.compiler.program import Program
-from neurona.compiler.scalar import Builder
 from neurona.core import dtypes
 from neurona.graph.order import topological
 from tests.compiler.programs import program_of

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 import neurona as ne
-from neurona.compiler import native
+from neurona.compiler.machine import native
 from neurona.core import config
 from tests.compiler.graphs import Graph, graphs
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from neurona.compiler import native
-from neurona.compiler.loops import Kernel, Nest, Param, Store
-from neurona.compiler.scalar import Builder
+from neurona.compiler.ir.loops import Kernel, Nest, Param, Store
+from neurona.compiler.ir.scalar import Builder
+from neurona.compiler.machine import native
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
 from tests.compiler import test_compile_errors, test_random_graphs

@@ -14,8 +14,8 @@ import pytest
 
 import neurona as ne
 from neurona.compiler.function import Compiled
+from neurona.compiler.lower.tasks import Task
 from neurona.compiler.program import Program
-from neurona.compiler.tasks import Task
 
 
 def program_of(compiled: Compiled) -> Program:

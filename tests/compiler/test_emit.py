@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import neurona as ne
-from neurona.compiler import native
-from neurona.compiler.emit import emit
-from neurona.compiler.loops import Fold, Kernel, Nest, Param, Store, check
-from neurona.compiler.scalar import INDEX, Builder
+from neurona.compiler.ir.loops import Fold, Kernel, Nest, Param, Store, check
+from neurona.compiler.ir.scalar import INDEX, Builder
+from neurona.compiler.machine import native
+from neurona.compiler.machine.emit import emit
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
 from tests.compiler.graphs import Array

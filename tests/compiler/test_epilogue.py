@@ -10,9 +10,9 @@ import pytest
 
 import neurona as ne
 from neurona import nn, optim
-from neurona.compiler.finish import strip_width
-from neurona.compiler.pool import POOL
-from neurona.compiler.tasks import Task
+from neurona.compiler.lower.tasks import Task
+from neurona.compiler.machine.finish import strip_width
+from neurona.compiler.run.pool import POOL
 from neurona.nn import functional
 from tests.compiler.guards import guarded
 from tests.compiler.programs import copies, entries, program_of

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import neurona as ne
-from neurona.compiler.fusion import LARGE
+from neurona.compiler.lower.fusion import LARGE
 
 SHAPES = [(LARGE,), (LARGE + 3,), (1, 5 * LARGE + 1), (7, LARGE // 7 + 1), (3, 1, LARGE // 4, 2)]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import neurona as ne
-from neurona.compiler.scan import UNITS
+from neurona.compiler.machine.scan import UNITS
 from neurona.core import dtypes
 from neurona.core.apply import apply
 from neurona.ops.cumulative import CUMULATIVE_SUM, LINEAR_RECURRENCE

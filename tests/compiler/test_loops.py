@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from neurona.compiler.loops import (
+from neurona.compiler.ir.loops import (
     Fold,
     Kernel,
     KernelError,
@@ -14,7 +14,7 @@ from neurona.compiler.loops import (
     check,
     chunk_bounds,
 )
-from neurona.compiler.scalar import INDEX, Builder, Expr
+from neurona.compiler.ir.scalar import INDEX, Builder, Expr
 from neurona.core import dtypes
 
 F32 = dtypes.float32

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import neurona as ne
-from neurona.compiler import native
-from neurona.compiler.matmul import MAX_CHUNKS, Matmul
-from neurona.compiler.pack import Packing
-from neurona.compiler.sizes import Size
-from neurona.compiler.tasks import Task
+from neurona.compiler.ir.sizes import Size
+from neurona.compiler.lower.tasks import Task
+from neurona.compiler.machine import native
+from neurona.compiler.machine.matmul import MAX_CHUNKS, Matmul
+from neurona.compiler.machine.pack import Packing
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
 from tests.compiler.graphs import Array

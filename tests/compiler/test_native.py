@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import neurona as ne
-from neurona.compiler import native
+from neurona.compiler.machine import native
 from tests.ops.closeness import assert_identical
 
 TWO_FUNCTIONS = """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import neurona as ne
-from neurona.compiler.plan import value_key
+from neurona.compiler.lower.plan import value_key
 from neurona.core.check import ensure
 from tests.compiler.programs import copies, entry_of, program_of
 

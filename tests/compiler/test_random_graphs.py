@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurona.compiler import compile
-from neurona.compiler.pool import POOL
+from neurona.compiler.run.pool import POOL
 from neurona.core.op import Spec
 from neurona.core.tensor import Tensor
 from neurona.core.trace import recording

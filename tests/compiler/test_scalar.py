@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurona.compiler.loops import affine
-from neurona.compiler.scalar import INDEX, Builder, Expr, compute_dtype
+from neurona.compiler.ir.loops import affine
+from neurona.compiler.ir.scalar import INDEX, Builder, Expr, compute_dtype
 from neurona.core import dtypes
 
 HALVES = (dtypes.float16, dtypes.bfloat16)

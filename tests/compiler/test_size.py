@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import neurona as ne
-from neurona.compiler.fusion import MOST
-from neurona.compiler.runner import MAX_BUFFERS
+from neurona.compiler.lower.fusion import MOST
+from neurona.compiler.run.runner import MAX_BUFFERS
 from tests.compiler.programs import program_of
 
 X = np.full((8, 8), 0.01, np.float32)

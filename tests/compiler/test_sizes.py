@@ -10,8 +10,8 @@ import pytest
 
 import neurona as ne
 from neurona import nn, optim
+from neurona.compiler.ir.sizes import NotAffine, Size, at, spelled, stray
 from neurona.compiler.program import Program
-from neurona.compiler.sizes import NotAffine, Size, at, spelled, stray
 from neurona.core.errors import IndexOutOfRangeError
 from tests.compiler.programs import order_in_python
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import neurona as ne
-from neurona.compiler.views import aligned, layout, reshaped_strides, row_major
+from neurona.compiler.ir.views import aligned, layout, reshaped_strides, row_major
 from neurona.core.node import Node
 from neurona.core.op import Spec
 from neurona.core.tensor import Tensor

@@ -16,7 +16,7 @@ import numpy as np
 
 import neurona as ne
 from neurona import nn, optim
-from neurona.compiler import native
+from neurona.compiler.machine import native
 
 
 def refuse(text: str) -> bytes:

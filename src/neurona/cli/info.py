@@ -18,7 +18,7 @@ def info() -> None:
     """Print versions, the processor and the folders in use."""
     from llvmlite import binding as llvm
 
-    from neurona.compiler.native import host
+    from neurona.compiler.machine.native import host
 
     target = host()
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from neurona.compiler.memory import Held
 from neurona.compiler.program import Program
+from neurona.compiler.run.memory import Held
 from neurona.core.errors import NeuronaError
 from neurona.core.op import Array
 from neurona.core.variable import WRITING, Changes, Variable

@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from neurona.compiler.generalise import Differs, Pairing
+from neurona.compiler.ir.sizes import NotAffine
 from neurona.compiler.program import Program
-from neurona.compiler.sizes import NotAffine
 from neurona.compiler.stages import Stages
 from neurona.core.errors import NeuronaError
 from neurona.core.node import Node

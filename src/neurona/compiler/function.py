@@ -19,7 +19,7 @@ from neurona.compiler.arguments import (
 )
 from neurona.compiler.explain import Explanation
 from neurona.compiler.family import Family, Recording
-from neurona.compiler.memory import NOTHING
+from neurona.compiler.run.memory import NOTHING
 from neurona.compiler.stages import Stages
 from neurona.core.locks import object_lock
 from neurona.core.node import Node, known

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from neurona.compiler.prepare import NUMBER
-from neurona.compiler.sizes import Size
+from neurona.compiler.ir.sizes import Size
+from neurona.compiler.lower.prepare import NUMBER
 from neurona.core.lowering import Contraction, Elementwise
 from neurona.core.node import Node
 from neurona.core.op import INPUT, LITERAL, Op, Shape, Spec

@@ -9,18 +9,19 @@ from typing import Any, cast
 
 import numpy as np
 
-from neurona.compiler import control, indices, native, prepare
-from neurona.compiler.again import computed_again
-from neurona.compiler.control import Slot
-from neurona.compiler.memory import NOTHING, Held, Kept, Maker, Memory
-from neurona.compiler.plan import Plan, make_plan, value_key
-from neurona.compiler.pool import POOL, alone
-from neurona.compiler.runner import END, SEGMENT, TAKE, runner
-from neurona.compiler.sizes import NotAffine, at, stray, varies
+from neurona.compiler.ir.sizes import NotAffine, at, stray, varies
+from neurona.compiler.ir.storage import Storage, storage_of
+from neurona.compiler.ir.views import layout
+from neurona.compiler.lower import control, indices, prepare
+from neurona.compiler.lower.again import computed_again
+from neurona.compiler.lower.control import Slot
+from neurona.compiler.lower.plan import Plan, make_plan, value_key
+from neurona.compiler.lower.tasks import Task, build_tasks
+from neurona.compiler.machine import native
+from neurona.compiler.run.memory import NOTHING, Held, Kept, Maker, Memory
+from neurona.compiler.run.pool import POOL, alone
+from neurona.compiler.run.runner import END, SEGMENT, TAKE, runner
 from neurona.compiler.stages import Stages
-from neurona.compiler.storage import Storage, storage_of
-from neurona.compiler.tasks import Task, build_tasks
-from neurona.compiler.views import layout
 from neurona.core.buffer import RECYCLED, address, handle, result_empty
 from neurona.core.errors import NeuronaError
 from neurona.core.node import Node

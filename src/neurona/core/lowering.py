@@ -2,7 +2,7 @@
 
 A lowering is data. The compiler decides loops, fusion and layout; an op only says what one
 element of its result is. The scalar language that `emit`, `at` and `index` functions speak is
-handed to them as `k` (`neurona.compiler.scalar`), so that ops need not import the compiler:
+handed to them as `k` (`neurona.compiler.ir.scalar`), so that ops need not import the compiler:
 `k.call(name, *values)`, `k.where(condition, a, b)`, `k.cast(value, dtype)`, `k.constant(value,
 dtype)`; values and indices also take Python's arithmetic, comparison and bit operators.
 """

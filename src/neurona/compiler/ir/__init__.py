@@ -1,0 +1,1 @@
+"""What the compiler talks about: sizes, scalar expressions, loops, and where values lie."""

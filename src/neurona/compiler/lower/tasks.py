@@ -1,0 +1,346 @@
+"""The steps of a program: loop kernels, matrix products, and calls of Python between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from neurona.compiler.ir.loops import Kernel, Param
+from neurona.compiler.ir.sizes import typical
+from neurona.compiler.ir.storage import Key, Storage, storage_of
+from neurona.compiler.ir.views import Layout, aligned, is_generator, is_view, layout
+from neurona.compiler.lower import control
+from neurona.compiler.lower.chunks import LoopTask
+from neurona.compiler.lower.control import Control
+from neurona.compiler.lower.epilogue import EpilogueBuilder
+from neurona.compiler.lower.fusion import Fusion, Group
+from neurona.compiler.lower.kernels import KernelBuilder
+from neurona.compiler.lower.scatter import scatter_tasks
+from neurona.compiler.machine import native
+from neurona.compiler.machine.emit import emit
+from neurona.compiler.machine.finish import FinishingEmitter
+from neurona.compiler.machine.matmul import Matmul, MatmulEmitter, lanes_for
+from neurona.compiler.machine.pack import PackEmitter, Packing
+from neurona.compiler.machine.scan import Running, lines
+from neurona.compiler.machine.sort import Sorting
+from neurona.core import dtypes
+from neurona.core.apply import TAKE_RESULT
+from neurona.core.lowering import Elementwise, Indexed, Reduction, Scan, Scatter, Sort
+from neurona.core.node import Node
+from neurona.core.op import LITERAL
+
+if TYPE_CHECKING:
+    from neurona.compiler.program import Program
+
+
+SHARED_FLOPS = 1 << 19
+"""Arithmetic from which on a product is shared among threads: about 5 µs of one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One step. `roles` says what it does with each buffer: read, write, update, scratch.
+
+    A native task has `kernel` (loop IR), `matmul` (a product; the kernel, if there is one, is its
+    epilogue, and its operands are the first two buffers), `pack` (an operand's packing), `along`
+    (a scan or sort along an axis) or `control` (a choice or a loop); any other evaluates its node
+    in Python.
+    """
+
+    buffers: tuple[Storage, ...]
+    roles: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    chunks: int = 1
+    kernel: Kernel | None = None
+    matmul: Matmul | None = None
+    pack: Packing | None = None
+    along: Running | Sorting | None = None
+    flops: int = 0
+    control: Control | None = None
+
+    @property
+    def native(self) -> bool:
+        """Whether it is one native function; native choices and loops are sections of several."""
+        parts = (self.kernel, self.matmul, self.pack, self.along)
+        return any(part is not None for part in parts)
+
+    @property
+    def text(self) -> str:
+        """LLVM IR of a native task."""
+        if self.matmul is not None:
+            if self.kernel is not None:
+                return FinishingEmitter(self.matmul, self.kernel).run()
+            return MatmulEmitter(self.matmul).run()
+        if self.pack is not None:
+            return PackEmitter(self.pack).run()
+        if self.along is not None:
+            return self.along.text()
+        if self.kernel is None:
+            raise TypeError("a Python task has no LLVM IR")
+        return emit(self.kernel, native.host().lanes)
+
+    @property
+    def operands(self) -> list[Key]:
+        """Keys of what a product reads while it writes."""
+        return [storage.key for storage in self.buffers[:2]] if self.matmul is not None else []
+
+    @property
+    def params(self) -> list[tuple[Storage, Param]]:
+        """The buffers of the kernel, each with its param."""
+        if self.kernel is None:
+            return []
+        buffers = self.buffers[len(self.operands) :]
+        params = [param for param in self.kernel.params if param.role != "tile"]
+        return list(zip(buffers, params, strict=True))
+
+    @property
+    def shared(self) -> bool:
+        """Whether the chunks are worth handing to other threads.
+
+        Small products are not: to hand them over, and to move what they read and leave from one
+        core's cache to another's, takes longer than to compute them here.
+        """
+        small = self.matmul is not None and typical(self.matmul.flops) < SHARED_FLOPS
+        return self.chunks > 1 and not small
+
+    @property
+    def work(self) -> int:
+        """Roughly how long it takes: its arithmetic and the elements it touches."""
+        return self.flops + sum(storage.size for storage in self.buffers)
+
+    def reads(self) -> set[tuple[int, str]]:
+        return {s.key for s, role in zip(self.buffers, self.roles, strict=True) if role != "write"}
+
+    def writes(self) -> set[tuple[int, str]]:
+        return {s.key for s, role in zip(self.buffers, self.roles, strict=True) if role != "read"}
+
+    def __str__(self) -> str:
+        return "+".join(dict.fromkeys(node.op.name for node in self.nodes))
+
+
+def build_tasks(
+    order: list[Node], outputs: list[Node], bodies: Mapping[int, tuple[Program, ...]]
+) -> tuple[list[Task], dict[int, Layout]]:
+    """The tasks of a graph in an order that respects what they need; views get layouts.
+
+    bodies: the programs of branches and loop bodies, by the id of their node.
+    """
+    fusion = Fusion(order)
+    layouts: dict[int, Layout] = {}
+    stored = _stored(order, outputs, fusion)
+    tasks: list[Task] = []
+    for group in _group_order(fusion):
+        node = group.nodes[0]
+        if group.product is not None:
+            tasks += _product_tasks(group, fusion, layouts, stored)
+        elif group.loops:
+            if not any(id(member) in stored for member in group.nodes):
+                continue
+            for made in KernelBuilder(group, fusion, layouts, stored).build():
+                tasks.append(_loop_task(made))
+        elif isinstance(node.op.lower, Scatter):
+            tasks += [_loop_task(made) for made in scatter_tasks(node, layouts)]
+        elif isinstance(node.op.lower, Scan):
+            tasks += _scan_tasks(node, node.op.lower, layouts)
+        elif isinstance(node.op.lower, Sort):
+            tasks += _sort_tasks(node, layouts)
+        elif id(node) in bodies:
+            tasks.append(_control_task(node, order, bodies[id(node)]))
+        elif node.op is TAKE_RESULT and id(node.inputs[0]) in bodies:
+            continue  # The choice or loop has written it in its place.
+        else:
+            tasks.append(_call_task(node))
+    return tasks, layouts
+
+
+def _group_order(fusion: Fusion) -> list[Group]:
+    """Groups, each after those it needs, by the length of the longest way there.
+
+    So a gradient is used as soon as it is there, and what checkpoints compute again waits.
+    """
+    levels: dict[int, int] = {}
+    waiting = fusion.groups
+    while waiting:
+        ready = [g for g in waiting if all(id(needed) in levels for needed in g.before)]
+        if not ready:
+            raise TypeError("groups depend on each other in a circle")
+        for group in ready:
+            levels[id(group)] = 1 + max((levels[id(g)] for g in group.before), default=0)
+        waiting = [g for g in waiting if id(g) not in levels]
+    return sorted(fusion.groups, key=lambda group: levels[id(group)])
+
+
+def _stored(order: list[Node], outputs: list[Node], fusion: Fusion) -> set[int]:
+    """Ids of the values that need memory: outputs, and what another group reads."""
+    stored = {id(node) for node in outputs}
+    for node in order:
+        if is_view(node):
+            continue
+        group = fusion.group_of.get(id(node))
+        fused = isinstance(node.op.lower, Elementwise | Reduction)
+        for i, x in enumerate(node.inputs):
+            base, axes = aligned(x)
+            home = fusion.group_of.get(id(base))
+            in_loops = fused or (isinstance(node.op.lower, Scatter) and i == 0)
+            made_on_the_spot = in_loops and axes is not None and is_generator(base)
+            outside = home is not group or isinstance(node.op.lower, Indexed)
+            if home is not None and outside and not made_on_the_spot:
+                stored.add(id(base))
+    # Results over the rows accumulate in memory anyway; kernels of one node always store it.
+    for group in fusion.groups:
+        for node in group.nodes:
+            if not group.loops or group.kind[id(node)] == "final":
+                stored.add(id(node))
+    return stored
+
+
+def _loop_task(made: LoopTask) -> Task:
+    roles = tuple(param.role for param in made.kernel.params)
+    kernel = made.kernel
+    return Task(made.buffers, roles, made.nodes, kernel.chunks, kernel, flops=kernel.flops)
+
+
+def _product_tasks(
+    group: Group, fusion: Fusion, layouts: dict[int, Layout], stored: set[int]
+) -> list[Task]:
+    """Packing of a product's operands, the product with its epilogue, and what that leaves."""
+    node = group.product
+    if node is None:
+        raise TypeError("a group without a product")
+    matmul, bases = _matmul(node, layouts)
+    tasks: list[Task] = []
+    operands: list[Storage] = []
+    for base, packing, role in zip(
+        bases, (matmul.left, matmul.right), ("packed left", "packed"), strict=True
+    ):
+        storage = storage_of(base)
+        if packing is not None:
+            packed = Storage(node, role, packing.size, node.dtype)
+            pair = (storage, packed)
+            tasks.append(Task(pair, ("read", "write"), (node,), packing.chunks, pack=packing))
+            storage = packed
+        operands.append(storage)
+    product = Task(
+        (*operands, storage_of(node)),
+        ("read", "read", "write"),
+        (node,),
+        matmul.chunks,
+        matmul=matmul,
+        flops=matmul.flops,
+    )
+    if len(group.nodes) == 1:
+        return [*tasks, product] if math.prod(node.shape) else []
+    last, *combining = EpilogueBuilder(group, fusion, layouts, stored, matmul).build()
+    roles = tuple(param.role for param in last.kernel.params if param.role != "tile")
+    product = replace(
+        product,
+        buffers=(*operands, *last.buffers),
+        roles=("read", "read", *roles),
+        nodes=last.nodes,
+        kernel=last.kernel,
+    )
+    return [*tasks, product, *map(_loop_task, combining)]
+
+
+def _matmul(node: Node, layouts: dict[int, Layout]) -> tuple[Matmul, tuple[Node, Node]]:
+    """A product and the values in whose memory its operands lie."""
+    a, b = node.inputs
+    left, right = layout(a, layouts), layout(b, layouts)
+    if left is None or right is None:
+        raise TypeError("operands of a matrix product have strides")
+    batch = node.shape[:-2]
+    matmul = Matmul(
+        batch,
+        a.shape[-2],
+        a.shape[-1],
+        b.shape[-1],
+        _batched(a, left, batch),
+        _batched(b, right, batch),
+        left.offset,
+        right.offset,
+        node.dtype,
+        lanes_for(node.dtype, native.host().lanes),
+    )
+    return matmul, (left.base, right.base)
+
+
+def _batched(x: Node, found: Layout, batch: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides with the batch axes of the result; 0 where the operand is repeated."""
+    lead = len(batch) + 2 - len(x.shape)
+    strides = [0] * lead
+    for extent, stride in zip(x.shape[:-2], found.strides[:-2], strict=True):
+        strides.append(0 if extent == 1 else stride)
+    return (*strides, *found.strides[-2:])
+
+
+def _scan_tasks(node: Node, lower: Scan, layouts: dict[int, Layout]) -> list[Task]:
+    if not math.prod(node.shape):
+        return []
+    places = [_contiguous(x, layouts) for x in node.inputs]
+    running = Running(
+        lower.step,
+        lower.start,
+        *lines(node.shape, node.attrs["axis"]),
+        node.attrs["reverse"],
+        tuple((place.base.dtype, place.offset) for place in places),
+        node.dtype,
+        native.host().lanes,
+    )
+    buffers = [storage_of(place.base) for place in places]
+    roles = ("read",) * len(buffers) + ("write",)
+    return [
+        Task(
+            (*buffers, storage_of(node)),
+            roles,
+            (node,),
+            running.chunks,
+            along=running,
+            flops=running.flops,
+        )
+    ]
+
+
+def _sort_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
+    if not math.prod(node.shape):
+        return []
+    place = _contiguous(node.inputs[0], layouts)
+    sorting = Sorting(
+        *lines(node.shape, node.attrs["axis"]),
+        node.attrs["descending"],
+        place.base.dtype,
+        place.offset,
+    )
+    scratch = Storage(node, "scratch", sorting.chunks * sorting.scratch, dtypes.uint8)
+    return [
+        Task(
+            (storage_of(place.base), scratch, storage_of(node)),
+            ("read", "scratch", "write"),
+            (node,),
+            sorting.chunks,
+            along=sorting,
+            flops=sorting.flops,
+        )
+    ]
+
+
+def _contiguous(x: Node, layouts: dict[int, Layout]) -> Layout:
+    place = layout(x, layouts)
+    if place is None or not place.contiguous(x.shape):
+        raise TypeError(f"{x!r} is not contiguous")
+    return place
+
+
+def _call_task(node: Node) -> Task:
+    bases = [aligned(x)[0] for x in node.inputs]
+    inputs = [storage_of(base) for base in bases if base.op is not LITERAL]
+    roles = ("read",) * len(inputs) + ("write",)
+    return Task((*inputs, storage_of(node)), roles, (node,))
+
+
+def _control_task(node: Node, order: list[Node], bodies: tuple[Program, ...]) -> Task:
+    taken = {x.attrs["index"]: x for x in order if x.op is TAKE_RESULT and x.inputs[0] is node}
+    made = control.make_control(node, taken, bodies)
+    buffers, roles = zip(*made.buffers, strict=True)
+    return Task(buffers, roles, (node,), control=made)

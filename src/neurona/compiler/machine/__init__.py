@@ -1,0 +1,1 @@
+"""From loops and products to machine code, by way of LLVM IR."""

@@ -1,0 +1,118 @@
+"""A matrix product that finishes its results itself, as LLVM IR (see `epilogue`).
+
+Tiles are computed side by side into a strip in the first cache: the rows of a tile, the columns of
+some panels. The epilogue then takes the strip as its tile. Were strips as narrow as tiles, it would
+walk along runs of memory so short that they lie on more pages than the processor remembers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from neurona.compiler.ir.loops import Kernel, Nest, Statement
+from neurona.compiler.ir.sizes import typical
+from neurona.compiler.machine.emit import Emitter
+from neurona.compiler.machine.matmul import FEW, Matmul, MatmulEmitter
+
+STRIP = 1024
+"""Bytes of a strip's row."""
+CACHED = 1 << 19
+"""Bytes of B that every tile row finds in the second cache."""
+
+
+def strip_panels(mm: Matmul) -> int:
+    """Panels of a strip."""
+    row = mm.nr * mm.dtype.itemsize
+    return min(mm.panels, max(1, min(STRIP // row, CACHED // (row * max(1, typical(mm.k))))))
+
+
+def strip_width(mm: Matmul) -> int:
+    """Columns of a strip in memory."""
+    return strip_panels(mm) * mm.nr
+
+
+class EpilogueEmitter(Emitter):
+    """Writes a kernel with given variables: a function of its buffers and of what is given."""
+
+    def run(self) -> str:
+        kernel = self.kernel
+        with self.inner_function(kernel.name, *[name for name, _ in kernel.given]):
+            for name, _ in kernel.given:
+                self.know(name, f"%{name}")
+            self.block(kernel.before)
+            ((name, rows),) = kernel.rows
+            self.nested([(name, "")], "0", self.extent(rows))
+        return "\n".join(self.written())
+
+
+class FinishingEmitter(MatmulEmitter):
+    """A product with an epilogue: table (A, B, the epilogue's buffers)."""
+
+    def __init__(self, mm: Matmul, epilogue: Kernel) -> None:
+        super().__init__(mm)
+        if strip_panels(mm) == mm.panels and mm.parts[1] == 1:
+            before, body = _narrow(epilogue.before, mm.n), _narrow(epilogue.body, mm.n)
+            epilogue = replace(epilogue, before=before, body=body)
+        self.epilogue = replace(epilogue, name="epilogue")
+        self.buffers, self.row_step = 1 + len(epilogue.params), strip_width(mm)
+
+    def run(self) -> str:
+        # Where vectors of the kernel are wider than those of the product, both have all lanes.
+        emitter = EpilogueEmitter(self.epilogue, min(self.mm.nr, 2 * self.lanes))
+        self.finished.append(emitter.run())
+        self.declarations |= emitter.declarations
+        self.sized |= emitter.sized
+        return super().run()
+
+    def places_of_results(self, pointers: list[str]) -> list[str]:
+        size = self.mm.mr * self.row_step
+        return [self.assign(f"alloca [{size} x {self.kind}], align 64"), *pointers]
+
+    def rectangle(
+        self, batch: str, start: str, stop: str, first: str, last: str, a: str, b: str, c: str
+    ) -> None:
+        mm = self.mm
+        above = self.assign(f"mul i64 {batch}, {self.tiles}")
+        with self.loop(first, last, strip_panels(mm)) as panel:
+            end = self.assign(f"add nsw i64 {panel}, {strip_panels(mm)}")
+            end = self.intrinsic("i64", "llvm.smin.i64", ("i64", end), ("i64", last))
+            for rows, tile in self.each_tile(start, stop):
+                self.strip(rows, tile, panel, end, above, a, b)
+
+    def strip(
+        self, rows: int, tile: str, first: str, last: str, above: str, a: str, b: str
+    ) -> None:
+        """Tile row `tile` of panels first … last − 1, and what is made of it."""
+        mm = self.mm
+        a = self.pointer(a, self.assign(f"mul i64 {tile}, {self.tile_step}"))
+        full, rest = divmod(mm.n, mm.nr)
+        stop = self.smaller(last, full) if rest else last
+        with self.loop(first, stop) as panel:
+            self.strip_tile(rows, mm.nr, panel, first, a, b)
+        if rest:
+            with self.where(self.assign(f"icmp sgt i64 {last}, {full}")):
+                self.strip_tile(rows, rest, str(full), first, a, b)
+        column = self.assign(f"mul nsw i64 {first}, {mm.nr}")
+        end = self.smaller(self.assign(f"mul nsw i64 {last}, {mm.nr}"), mm.n)
+        columns = self.assign(f"sub nsw i64 {end}, {column}")
+        chunk = self.assign(f"add nsw i64 {above}, {tile}")
+        row = self.assign(f"mul nsw i64 {tile}, {mm.mr}")
+        live = self.live if rows == FEW else str(rows)
+        numbers = [chunk, row, column, live, columns, *self.places]
+        arguments = [f"ptr {buffer}" for buffer in self.results]
+        arguments += [f"i64 {number}" for number in numbers]
+        self.call_own("@epilogue", *arguments)
+
+    def strip_tile(self, rows: int, columns: int, panel: str, first: str, a: str, b: str) -> None:
+        b = self.pointer(b, self.assign(f"mul i64 {panel}, {self.panel_step}"))
+        number = self.assign(f"sub nsw i64 {panel}, {first}")
+        c = self.pointer(self.results[0], self.assign(f"mul nsw i64 {number}, {self.mm.nr}"))
+        self.call_tile(rows, columns, a, b, c)
+
+
+def _narrow(statements: tuple[Statement, ...], columns: int) -> tuple[Statement, ...]:
+    """The statements with loops over `columns` columns."""
+    return tuple(
+        replace(part, loops=((part.loops[0][0], columns),)) if isinstance(part, Nest) else part
+        for part in statements
+    )

@@ -1,0 +1,472 @@
+"""The native loops that run a program: the runner, and the workers that help it.
+
+A call is an int64 array: the address of a segment, that of the workers' desks and their number;
+then the slots, which hold the addresses of the memory that the program uses.
+
+A segment is an int64 array of sections. A section has the count of its tasks; for each task its
+function's address, its number of chunks (negative if they are not worth sharing), its number of
+buffers, and the slots of those, from which the runner makes the task's table; then the count of its
+checks and the slot of each boolean that must hold. Slot 0 has n (see `sizes`), which stands before
+the first entry of every task's table. The result is 0, or the number (from 1) of the
+first check that does not hold, after whose section nothing was run. Instead of a count stands
+
+    END      at the end of the segment
+    TAKE     to put arrays' addresses into slots: the number of arrays, the slot of the first one's
+             handle (see `buffer`), after which the others follow, and the slot of each address
+    REPEAT   for a loop: the slot of `SIGNALS`; the number of carries, for each the slots of its
+             initial value, of the carry and of where a round leaves the next, and its bytes; the
+             number of gates and their slots; the lengths and words of two segments, run once and in
+             every round. Rounds are run as long as all gates, which are carries, are true. After
+             each, the slots of the carries trade places with those of the next. Once a second
+             Python may look for signals; if a handler raises, the result is −1.
+    CHOOSE   for a choice: the slot of the number of the segment to run, how many there are, their
+             lengths, and their words
+
+A worker has a desk of `DESK` words: state, function, table, board. It waits there in native code;
+the runner offers the task to those who are idle, before every chunk of its own, since some may
+just be waking up, and all take chunks, the runner and every second
+worker from the front, the others from the back, so that a thread tends to find in its cache what
+it wrote before. How many are taken stands on the board. An offer that nobody took up is withdrawn
+at the end, so that the runner waits only for workers in the middle of a chunk. The chunks do not
+depend on the threads, and so neither do the results.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from neurona.compiler.machine import native
+from neurona.compiler.machine.text import Text
+from neurona.core.buffer import DATA
+
+MAX_BUFFERS = 4096
+MAX_WORKERS = 63
+DESK = 16
+END, REPEAT, CHOOSE, TAKE = -1, -2, -3, -4
+SEGMENT, DESKS, WORKERS, SLOTS = range(4)
+TIME = "_time64" if sys.platform == "win32" else "time"
+ASLEEP, IDLE, OFFERED, WORKING, STOPPED, WAKING = range(6)
+STATE, FUNCTION, TABLE, BOARD, SIDE = range(5)
+CHUNKS, TAKEN, LOW, HIGH = range(4)
+
+
+class RunnerEmitter(Text):
+    """LLVM IR of `run` and `work`."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def word(self, base: str, at: str | int) -> str:
+        return self.assign(f"load i64, ptr {self.place(base, at)}")
+
+    def place(self, base: str, at: str | int) -> str:
+        return self.assign(f"getelementptr i64, ptr {base}, i64 {at}")
+
+    def add(self, a: str, b: str | int) -> str:
+        return self.assign(f"add i64 {a}, {b}")
+
+    def run(self) -> str:
+        self.runner()
+        self.worker()
+        return "\n".join([*self.finished, *sorted(self.declarations)])
+
+    # --- the runner ---
+
+    def runner(self) -> None:
+        with self.function("i64 @run(ptr %call)"):
+            segment, desks = [
+                self.assign(f"load ptr, ptr {self.place('%call', word)}")
+                for word in (SEGMENT, DESKS)
+            ]
+            slots = self.place("%call", SLOTS)
+            room = self.assign(f"alloca [{MAX_BUFFERS + 1} x ptr], align 64")
+            self.put(f"store i64 {self.word(slots, 0)}, ptr {room}")
+            arguments = (
+                f"ptr {segment}, ptr {slots}, ptr {desks}, "
+                f"i64 {self.word('%call', WORKERS)}, "
+                f"ptr {self.place(room, 1)}, "
+                f"ptr {self.assign('alloca [8 x i64], align 64')}"
+            )
+            self.put(f"ret i64 {self.assign(f'call i64 @walk({arguments})')}")
+        self.walk("ptr %segment, ptr %slots, ptr %desks, i64 %workers, ptr %table, ptr %board")
+
+    def walk(self, parameters: str) -> None:
+        """Run a segment; `table` and `board` are for one task at a time."""
+        with self.function(f"internal i64 @walk({parameters})"):
+            cursor = self.assign("alloca i64")
+            failed = self.assign("alloca i64")
+            flags = [self.assign("alloca i64") for _ in range(3)]
+            self.put(f"store i64 0, ptr {cursor}")
+            self.put(f"store i64 0, ptr {failed}")
+            self.put("br label %section")
+            self.label("section")
+            start = self.assign(f"load i64, ptr {cursor}")
+            count = self.word("%segment", start)
+            self.put(f"store i64 {self.add(start, 1)}, ptr {cursor}")
+            more = self.assign(f"icmp sge i64 {count}, 0")
+            self.put(f"br i1 {more}, label %tasks, label %other")
+            self.label("other")
+            self.put(
+                f"switch i64 {count}, label %end [ i64 {REPEAT}, label %repeat "
+                f"i64 {CHOOSE}, label %choose i64 {TAKE}, label %take ]"
+            )
+            self.label("repeat")
+            self.repeat(cursor, failed, *flags)
+            self.put("br label %following")
+            self.label("choose")
+            self.choose(cursor, failed, *flags[:2])
+            self.put("br label %following")
+            self.label("take")
+            self.take(cursor)
+            self.put("br label %following")
+            self.label("tasks")
+            with self.loop("0", count):
+                self.task("%table", "%board", cursor)
+            at = self.assign(f"load i64, ptr {cursor}")
+            checks = self.word("%segment", at)
+            with self.loop("0", checks) as i:
+                self.check(i, at, failed)
+            self.put(f"store i64 {self.add(self.add(at, 1), checks)}, ptr {cursor}")
+            self.put("br label %following")
+            self.label("following")
+            bad = self.assign(f"load i64, ptr {failed}")
+            good = self.assign(f"icmp eq i64 {bad}, 0")
+            self.put(f"br i1 {good}, label %section, label %end")
+            self.label("end")
+            self.put(f"ret i64 {self.assign(f'load i64, ptr {failed}')}")
+
+    def segment(self, at: str, failed: str) -> None:
+        """Run the segment that begins at word `at`."""
+        inner = self.place("%segment", at)
+        arguments = f"ptr {inner}, ptr %slots, ptr %desks, i64 %workers, ptr %table, ptr %board"
+        self.put(f"store i64 {self.assign(f'call i64 @walk({arguments})')}, ptr {failed}")
+
+    def slot(self, at: str) -> str:
+        """The place in the table of the slot that word `at` names."""
+        return self.place("%slots", self.word("%segment", at))
+
+    def take(self, cursor: str) -> None:
+        at = self.assign(f"load i64, ptr {cursor}")
+        count, first = [self.word("%segment", self.add(at, i)) for i in range(2)]
+        targets = self.add(at, 2)
+        with self.loop("0", count) as i:
+            value = self.word("%slots", self.add(first, i))
+            if DATA is not None:
+                place = self.assign(f"inttoptr i64 {self.add(value, DATA)} to ptr")
+                value = self.assign(f"load i64, ptr {place}")
+            self.put(f"store i64 {value}, ptr {self.slot(self.add(targets, i))}")
+        self.put(f"store i64 {self.add(targets, count)}, ptr {cursor}")
+
+    def repeat(self, cursor: str, failed: str, odd: str, open_: str, second: str) -> None:
+        signals = self.assign(f"load i64, ptr {cursor}")
+        at = self.add(signals, 1)
+        count = self.word("%segment", at)
+        first = self.add(at, 1)
+        gates_at = self.add(first, self.assign(f"mul i64 {count}, 4"))
+        gates = self.word("%segment", gates_at)
+        once_at = self.add(self.add(gates_at, 1), gates)
+        body_at = self.add(self.add(once_at, 1), self.word("%segment", once_at))
+        length = self.word("%segment", body_at)
+        self.put(f"store i64 {self.add(self.add(body_at, 1), length)}, ptr {cursor}")
+        with self.carries(first, count) as (initial, carry, _, size):
+            self.copy(carry, initial, size)
+        self.segment(self.add(once_at, 1), failed)
+        self.put(f"store i64 0, ptr {odd}")
+        self.put(f"store i64 {self.time()}, ptr {second}")
+        self.put("br label %look")
+        self.label("look")
+        well = self.assign(f"icmp eq i64 {self.assign(f'load i64, ptr {failed}')}, 0")
+        self.put(f"store i64 {self.assign(f'zext i1 {well} to i64')}, ptr {open_}")
+        with self.loop("0", gates) as i:
+            slot = self.slot(self.add(self.add(gates_at, 1), i))
+            gate = self.assign(f"inttoptr i64 {self.assign(f'load i64, ptr {slot}')} to ptr")
+            flag = self.assign(f"zext i8 {self.assign(f'load i8, ptr {gate}')} to i64")
+            both = self.assign(f"and i64 {flag}, {self.assign(f'load i64, ptr {open_}')}")
+            self.put(f"store i64 {both}, ptr {open_}")
+        more = self.assign(f"icmp ne i64 {self.assign(f'load i64, ptr {open_}')}, 0")
+        self.put(f"br i1 {more}, label %round, label %last")
+        self.label("round")
+        self.segment(self.add(body_at, 1), failed)
+        with self.carries(first, count) as (_, carry, following, _size):
+            self.swap(carry, following)
+        turned = self.assign(f"xor i64 {self.assign(f'load i64, ptr {odd}')}, 1")
+        self.put(f"store i64 {turned}, ptr {odd}")
+        now = self.time()
+        same = self.assign(f"icmp eq i64 {now}, {self.assign(f'load i64, ptr {second}')}")
+        self.put(f"br i1 {same}, label %look, label %ask")
+        self.label("ask")
+        self.put(f"store i64 {now}, ptr {second}")
+        self.ask(signals, failed)
+        self.put("br label %look")
+        self.label("last")
+        # Everybody else knows the carries under the addresses that they began with.
+        back = self.assign(f"load i64, ptr {odd}")
+        with (
+            self.loop("0", back),
+            self.carries(first, count) as (_, carry, following, size),
+        ):
+            self.swap(carry, following)
+            self.copy(carry, following, size)
+
+    def time(self) -> str:
+        """The time in whole seconds, of the C library."""
+        return self.intrinsic("i64", TIME, ("ptr", "null"))
+
+    def ask(self, signals: str, failed: str) -> None:
+        """Let Python's signal handlers run; −1 to `failed` if one raises."""
+        functions = self.assign(f"load ptr, ptr {self.slot(signals)}")
+        hold, look, release = [
+            self.assign(f"inttoptr i64 {self.word(functions, i)} to ptr") for i in range(3)
+        ]
+        lock = self.assign(f"call i32 {hold}()")
+        found = self.assign(f"sext i32 {self.assign(f'call i32 {look}()')} to i64")
+        self.put(f"call void {release}(i32 {lock})")
+        both = self.assign(f"or i64 {found}, {self.assign(f'load i64, ptr {failed}')}")
+        self.put(f"store i64 {both}, ptr {failed}")
+
+    @contextmanager
+    def carries(self, first: str, count: str) -> Iterator[tuple[str, str, str, str]]:
+        """For each carry the places of its three slots in the table, and its bytes."""
+        with self.loop("0", count) as i:
+            at = self.add(first, self.assign(f"mul i64 {i}, 4"))
+            slots = [self.slot(self.add(at, k)) for k in range(3)]
+            yield slots[0], slots[1], slots[2], self.word("%segment", self.add(at, 3))
+
+    def swap(self, one: str, other: str) -> None:
+        values = [self.assign(f"load i64, ptr {place}") for place in (one, other)]
+        for value, place in zip(values, (other, one), strict=True):
+            self.put(f"store i64 {value}, ptr {place}")
+
+    def copy(self, target: str, source: str, size: str) -> None:
+        to, from_ = [self.assign(f"load ptr, ptr {place}") for place in (target, source)]
+        operands = (("ptr", to), ("ptr", from_), ("i64", size), ("i1", "false"))
+        self.put(self.call("void", "llvm.memcpy.p0.p0.i64", *operands))
+
+    def choose(self, cursor: str, failed: str, place: str, end: str) -> None:
+        at = self.assign(f"load i64, ptr {cursor}")
+        pointer = self.assign(f"load ptr, ptr {self.slot(at)}")
+        number = self.assign(f"load i64, ptr {pointer}")
+        count = self.word("%segment", self.add(at, 1))
+        lengths = self.add(at, 2)
+        start = self.add(lengths, count)
+        self.put(f"store i64 {start}, ptr {place}")
+        self.put(f"store i64 {start}, ptr {end}")
+        with self.loop("0", count) as i:
+            length = self.word("%segment", self.add(lengths, i))
+            before = self.assign(f"icmp slt i64 {i}, {number}")
+            skipped = self.assign(f"select i1 {before}, i64 {length}, i64 0")
+            for total, more in ((place, skipped), (end, length)):
+                value = self.add(self.assign(f"load i64, ptr {total}"), more)
+                self.put(f"store i64 {value}, ptr {total}")
+        self.segment(self.assign(f"load i64, ptr {place}"), failed)
+        self.put(f"store i64 {self.assign(f'load i64, ptr {end}')}, ptr {cursor}")
+
+    def task(self, table: str, board: str, cursor: str) -> None:
+        at = self.assign(f"load i64, ptr {cursor}")
+        address, chunks, buffers = [self.word("%segment", self.add(at, i)) for i in range(3)]
+        first = self.add(at, 3)
+        with self.loop("0", buffers) as i:
+            pointer = self.word("%slots", self.word("%segment", self.add(first, i)))
+            self.put(f"store i64 {pointer}, ptr {self.place(table, i)}")
+        self.put(f"store i64 {self.add(first, buffers)}, ptr {cursor}")
+        function = self.assign(f"inttoptr i64 {address} to ptr")
+        several = self.assign(f"icmp sgt i64 {chunks}, 1")
+        helped = self.assign(f"select i1 {several}, i64 %workers, i64 0")
+        alone = self.assign(f"icmp eq i64 {helped}, 0")
+        every = self.intrinsic("i64", "llvm.abs.i64", ("i64", chunks), ("i1", "false"))
+        tag = self.fresh("share").removeprefix("%")
+        self.put(f"br i1 {alone}, label %{tag}_alone, label %{tag}")
+        self.label(f"{tag}_alone")
+        self.put(f"call void {function}(ptr {table}, i64 0, i64 {every})")
+        self.put(f"br label %{tag}_done")
+        self.label(tag)
+        self.put(f"store i64 {chunks}, ptr {self.place(board, CHUNKS)}")
+        for word in (TAKEN, LOW, HIGH):
+            self.put(f"store i64 0, ptr {self.place(board, word)}")
+
+        def offer() -> None:
+            with self.loop("0", "%workers") as i:
+                self.offer(i, address, table, board)
+
+        self.take_chunks(function, table, board, "0", offer)
+        with self.loop("0", "%workers") as i:
+            self.await_worker(i)
+        self.put(f"br label %{tag}_done")
+        self.label(f"{tag}_done")
+
+    def desk(self, i: str) -> str:
+        return self.place("%desks", self.assign(f"mul i64 {i}, {DESK}"))
+
+    def exchange(self, place: str, old: int, new: int) -> str:
+        """Whether the word was `old` and is `new` now."""
+        text = f"cmpxchg ptr {place}, i64 {old}, i64 {new} acq_rel acquire"
+        return self.assign(f"extractvalue {{ i64, i1 }} {self.assign(text)}, 1")
+
+    def offer(self, i: str, address: str, table: str, board: str) -> None:
+        desk = self.desk(i)
+        state = self.assign(f"load atomic i64, ptr {desk} acquire, align 8")
+        idle = self.assign(f"icmp eq i64 {state}, {IDLE}")
+        tag = self.fresh("offer").removeprefix("%")
+        self.put(f"br i1 {idle}, label %{tag}, label %{tag}_skip")
+        self.label(tag)
+        # Only the runner, of which there is one, writes on the desk of an idle worker.
+        numbers = [self.assign(f"ptrtoint ptr {pointer} to i64") for pointer in (table, board)]
+        side = self.assign(f"and i64 {self.add(i, 1)}, 1")
+        words = ((FUNCTION, address), (TABLE, numbers[0]), (BOARD, numbers[1]), (SIDE, side))
+        for word, value in words:
+            self.put(f"store i64 {value}, ptr {self.place(desk, word)}")
+        self.exchange(desk, IDLE, OFFERED)
+        self.put(f"br label %{tag}_skip")
+        self.label(f"{tag}_skip")
+
+    def take_chunks(
+        self,
+        function: str,
+        table: str,
+        board: str,
+        side: str,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run chunks until all are taken, each after what `before` writes.
+
+        `side` 0 takes them from the front, 1 from the back.
+        """
+        chunks = self.word(board, CHUNKS)
+        tag = self.fresh("take").removeprefix("%")
+        self.put(f"br label %{tag}")
+        self.label(tag)
+        taken = self.count_up(self.place(board, TAKEN))
+        more = self.assign(f"icmp slt i64 {taken}, {chunks}")
+        self.put(f"br i1 {more}, label %{tag}_one, label %{tag}_done")
+        self.label(f"{tag}_one")
+        before()
+        back = self.assign(f"icmp ne i64 {side}, 0")
+        counter = self.assign(
+            f"select i1 {back}, ptr {self.place(board, HIGH)}, ptr {self.place(board, LOW)}"
+        )
+        low = self.count_up(counter)
+        high = self.assign(f"sub i64 {self.assign(f'sub i64 {chunks}, 1')}, {low}")
+        chunk = self.assign(f"select i1 {back}, i64 {high}, i64 {low}")
+        self.put(f"call void {function}(ptr {table}, i64 {chunk}, i64 {self.add(chunk, 1)})")
+        self.put(f"br label %{tag}")
+        self.label(f"{tag}_done")
+
+    def count_up(self, place: str) -> str:
+        return self.assign(f"atomicrmw add ptr {place}, i64 1 acq_rel")
+
+    def await_worker(self, i: str) -> None:
+        """Withdraw an offer that was not taken up; wait for a worker that is at it."""
+        desk = self.desk(i)
+        self.exchange(desk, OFFERED, IDLE)
+        tag = self.fresh("await").removeprefix("%")
+        self.put(f"br label %{tag}")
+        self.label(tag)
+        state = self.assign(f"load atomic i64, ptr {desk} acquire, align 8")
+        working = self.assign(f"icmp eq i64 {state}, {WORKING}")
+        self.put(f"br i1 {working}, label %{tag}_wait, label %{tag}_done")
+        self.label(f"{tag}_wait")
+        self.pause()
+        self.put(f"br label %{tag}")
+        self.label(f"{tag}_done")
+
+    def check(self, i: str, at: str, failed: str) -> None:
+        slot = self.word("%segment", self.add(self.add(at, 1), i))
+        pointer = self.assign(f"inttoptr i64 {self.word('%slots', slot)} to ptr")
+        bad = self.assign(f"icmp eq i8 {self.assign(f'load i8, ptr {pointer}')}, 0")
+        before = self.assign(f"load i64, ptr {failed}")
+        none = self.assign(f"icmp eq i64 {before}, 0")
+        now = self.assign(f"and i1 {bad}, {none}")
+        result = self.assign(f"select i1 {now}, i64 {self.add(i, 1)}, i64 {before}")
+        self.put(f"store i64 {result}, ptr {failed}")
+
+    # --- the worker ---
+
+    def worker(self) -> None:
+        """`work(desk, patience)`: serve until nothing came for `patience` looks, or until stopped.
+
+        Returns `ASLEEP` or `STOPPED`.
+        """
+        with self.function("i64 @work(ptr %desk, i64 %patience)"):
+            looks = self.assign("alloca i64")
+            self.put(f"store i64 0, ptr {looks}")
+            self.exchange("%desk", WAKING, IDLE)
+            self.put("br label %look")
+            self.label("look")
+            state = self.assign("load atomic i64, ptr %desk acquire, align 8")
+            self.put(
+                f"switch i64 {state}, label %wait [ i64 {OFFERED}, label %accept "
+                f"i64 {STOPPED}, label %stop ]"
+            )
+            self.label("accept")
+            won = self.exchange("%desk", OFFERED, WORKING)
+            self.put(f"br i1 {won}, label %serve, label %look")
+            self.label("serve")
+            function, table, board = [
+                self.assign(f"inttoptr i64 {self.word('%desk', word)} to ptr")
+                for word in (FUNCTION, TABLE, BOARD)
+            ]
+            self.take_chunks(function, table, board, self.word("%desk", SIDE))
+            self.put(f"store i64 0, ptr {looks}")
+            self.put(f"store atomic i64 {IDLE}, ptr %desk release, align 8")
+            self.put("br label %look")
+            self.label("wait")
+            self.pause()
+            seen = self.add(self.assign(f"load i64, ptr {looks}"), 1)
+            self.put(f"store i64 {seen}, ptr {looks}")
+            tired = self.assign(f"icmp sge i64 {seen}, %patience")
+            self.put(f"br i1 {tired}, label %sleep, label %look")
+            self.label("sleep")
+            asleep = self.exchange("%desk", IDLE, ASLEEP)
+            self.put(f"br i1 {asleep}, label %gone, label %look")
+            self.label("gone")
+            self.put(f"ret i64 {ASLEEP}")
+            self.label("stop")
+            self.put(f"ret i64 {STOPPED}")
+
+    def pause(self) -> None:
+        if platform.machine() in ("x86_64", "AMD64"):
+            self.declare("void", "llvm.x86.sse2.pause")
+            self.put("call void @llvm.x86.sse2.pause()")
+
+
+_LONG, _POINTER = ctypes.c_int64, ctypes.c_void_p
+
+
+def _address_of(name: str) -> int:
+    return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
+
+
+SIGNALS = np.array(
+    [
+        _address_of(f"Py{name}")
+        for name in ("GILState_Ensure", "Err_CheckSignals", "GILState_Release")
+    ],
+    np.int64,
+)
+"""Addresses of the functions by which a native loop lets Python look for signals."""
+
+
+@functools.cache
+def runner(*, release: bool = True) -> Any:
+    """run(call) → failed check, 0 if all hold, −1 after a signal.
+
+    release: let other Python threads run meanwhile. That is asked for with care: a thread that
+    then waits for the interpreter's lock may wait longer than a small program takes.
+    """
+    kind = ctypes.CFUNCTYPE if release else ctypes.PYFUNCTYPE
+    return kind(_LONG, _POINTER)(native.load(RunnerEmitter().run(), "run"))
+
+
+@functools.cache
+def work() -> Any:
+    """work(desk, patience) → `ASLEEP` or `STOPPED`."""
+    address = native.load(RunnerEmitter().run(), "work")
+    return ctypes.CFUNCTYPE(_LONG, _POINTER, _LONG)(address)
