@@ -95,14 +95,17 @@ class Matmul:
     def dots(self) -> bool:
         """Whether the tiles are dot products of vectors along K (see `dots`).
 
-        They spare B's packing, k·n elements, but add up the lanes of every result.
+        They spare B's packing, k·n elements, and the columns by which a panel is too wide, but add
+        up the lanes of every result.
         """
         sizes = (self.m, self.k, *self.a_strides, *self.b_strides)
         if varies(sizes) or self.lanes < SIDE or self.k > DEPTH * self.lanes:
             return False
         along = self.a_strides[-1] == self.b_strides[-2] == 1 != self.b_strides[-1]
         repeats = [n for n, stride in zip(self.batch, self.b_strides, strict=False) if not stride]
-        return along and ROW_TERMS * self.m * math.prod(repeats) <= self.k
+        few = ROW_TERMS * self.m * math.prod(repeats) <= self.k
+        too_wide = 4 * self.n <= 3 * self.panels * self.nr and self.k >= SIDE * self.lanes
+        return along and (few or too_wide)
 
     @property
     def right(self) -> Packing | None:
