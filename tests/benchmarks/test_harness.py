@@ -65,7 +65,7 @@ CASE = Case(
         "right": build(),
         "slow": build(wait=0.002),
         "wrong": build(rate=0.11),
-        "late nan": build(spoil=30),
+        "late nan": build(spoil=20),  # the first step that is not checked
         "crash": build(crash=True),
     },
 )
