@@ -28,7 +28,7 @@ from neurona.compiler.ir.loops import (
 from neurona.compiler.ir.scalar import INDEX, Expr
 from neurona.compiler.ir.sizes import Size
 from neurona.compiler.machine.steps import fixed_parts, side_by_side
-from neurona.compiler.machine.text import CONTRACT, Text, Value, llvm_type, memory_type
+from neurona.compiler.machine.text import Text, Value, llvm_type, memory_type
 from neurona.core.dtypes import DType
 
 
@@ -76,14 +76,7 @@ class Emitter(Text):
             if any(param.streamed for param in kernel.params):
                 self.order_stores()
         hint = ["!0 = !{i32 1}"] if any("!nontemporal" in line for line in self.finished) else []
-        return "\n".join([*self.written(), *sorted(self.declarations), *hint])
-
-    def written(self) -> list[str]:
-        """The finished lines."""
-        # With the flag LLVM 22 goes from double to half at once, where there is no instruction but
-        # only a function of the C compiler's own library.
-        half = any("half" in line for line in self.finished)
-        return [line.replace(CONTRACT, "") for line in self.finished] if half else self.finished
+        return "\n".join([*self.finished, *sorted(self.declarations), *hint])
 
     @contextmanager
     def inner_function(self, name: str, *numbers: str) -> Iterator[None]:

@@ -42,7 +42,7 @@ class EpilogueEmitter(Emitter):
             self.block(kernel.before)
             ((name, rows),) = kernel.rows
             self.nested([(name, "")], "0", self.extent(rows))
-        return "\n".join(self.written())
+        return "\n".join(self.finished)
 
 
 class FinishingEmitter(MatmulEmitter):

@@ -470,6 +470,11 @@ class Text:
             return self.assign(f"{compare} {kind} {value.text}, {zero}")
         if dtypes.is_float(source) and dtypes.is_float(target):
             verb = "fpext" if target == dtypes.float64 else "fptrunc"
+            if target == dtypes.float32:
+                # LLVM would go from double to half at once, for which there is no instruction.
+                single = self.assign(f"fptrunc {kind} {value.text} to {wanted}")
+                suffix = self.suffix("float", wide)
+                return self.intrinsic(wanted, f"llvm.arithmetic.fence.{suffix}", (wanted, single))
         elif dtypes.is_float(target):
             verb = "sitofp" if source in dtypes.SIGNED else "uitofp"
         elif dtypes.is_float(source):
