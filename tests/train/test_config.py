@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neurona import nn, optim, random
+from neurona import data, nn, optim, random
 from neurona.core.errors import ArgumentError, DataError
 from neurona.data.standardize import Standardizer
 from neurona.train.config import Config, parse_config, read_config
@@ -60,7 +60,8 @@ def test_a_run_from_a_file(path: Path) -> None:
     assert outcome.scores["accuracy"] > 0.9
     assert len(outcome.history.epochs) == 12
     assert outcome.model.classes == tuple("0123456789")
-    assert outcome.model.image_layout == "digits"
+    assert isinstance(outcome.model.reader, data.DigitReader)
+    assert outcome.model.reader.layout == "digits"
 
 
 def test_changes_of_the_command_line(path: Path) -> None:

@@ -49,7 +49,7 @@ def train(
     model.save(folder)
     print_outcome(outcome)
     print(f"saved in {folder}")
-    if model.image_layout is not None:
+    if model.reader is not None:
         print(f"next: neurona predict {folder} PICTURE.png")
     if outcome.history.interrupted:
         sys.exit(INTERRUPTED)

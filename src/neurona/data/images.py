@@ -14,6 +14,9 @@ from neurona.core.errors import ArgumentError, DataError, DTypeError, ShapeError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+LAYOUTS = ("mnist", "digits")
+"""The data sets in whose form `prepare_digit` puts a picture."""
+
 _EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
 _INK = 0.2  # share of the darkest ink from which a pixel counts as part of the drawing
 _FAINT_DOT = 0.08  # ink that never becomes a dot of the 32×32 bitmap
@@ -81,11 +84,10 @@ def prepare_digit(picture: NDArray[Any], layout: str) -> NDArray[np.uint8]:
     >>> digit.shape, int(digit.max()), [int(rows.mean()) for rows in digit.nonzero()]
     ((28, 28), 255, [13, 13])
     """
-    layouts = {"mnist": _as_mnist, "digits": _as_uci}
-    if layout not in layouts:
+    if layout not in LAYOUTS:
         raise ArgumentError(
-            f"prepare_digit: unknown layout {layout!r}{nearest(layout, layouts)} "
-            f"(known: {', '.join(layouts)})"
+            f"prepare_digit: unknown layout {layout!r}{nearest(layout, LAYOUTS)} "
+            f"(known: {', '.join(LAYOUTS)})"
         )
     picture = np.asarray(picture)
     if picture.dtype != np.uint8:
@@ -95,7 +97,7 @@ def prepare_digit(picture: NDArray[Any], layout: str) -> NDArray[np.uint8]:
             f"prepare_digit: picture must be grey, (row, column), found shape {picture.shape}; "
             "read it with grey=True"
         )
-    return layouts[layout](_ink(picture))
+    return _as_mnist(_ink(picture)) if layout == "mnist" else _as_uci(_ink(picture))
 
 
 def _to_array(

@@ -37,7 +37,7 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "network": (dict,),
     "preprocessing": (dict, type(None)),
     "classes": (list,),
-    "image_layout": (str, type(None)),
+    "reader": (dict, type(None)),
     "loss": (str, type(None)),
     "outputs": (str, type(None)),
     "metrics": (list,),

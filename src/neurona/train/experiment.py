@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from neurona import data, random
 from neurona.core.errors import ArgumentError, nearest
 from neurona.data.dataset import Dataset
+from neurona.data.images import LAYOUTS
+from neurona.data.readers import DigitReader
 from neurona.data.standardize import Standardizer
 from neurona.nn.module import Module
 from neurona.train.architecture import draw
@@ -23,9 +25,6 @@ from neurona.train.metrics import find_metric
 from neurona.train.model import Model
 from neurona.train.optimizers import make_optimizer
 from neurona.train.preprocessing import Division, Preprocessing
-
-IMAGE_LAYOUTS = ("mnist", "digits")
-"""The data sets in whose form `data.prepare_digit` can put a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ def run(model: Model, config: Config, parts: Parts, *, verbose: bool = True) -> 
     training = parts.training
     model.preprocessing = _preprocessing(config, training)
     model.classes = training.classes
-    model.image_layout = config.data.name if config.data.name in IMAGE_LAYOUTS else None
+    model.reader = DigitReader(config.data.name) if config.data.name in LAYOUTS else None
     pairs = {
         name: (part.inputs, encoded(part, config.data.targets))
         for name, part in (("test", parts.test), ("validation", parts.validation))

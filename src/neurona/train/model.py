@@ -16,6 +16,7 @@ from neurona.core.errors import ArgumentError, NonFiniteError, ShapeError
 from neurona.core.tensor import Tensor
 from neurona.core.trace import no_grad
 from neurona.data.loader import Loader
+from neurona.data.readers import Reader, reader_from_json, reader_to_json
 from neurona.data.splits import split
 from neurona.nn.module import Module
 from neurona.ops.compare import isfinite
@@ -40,7 +41,7 @@ class Model:
     - `preprocessing`: what is done to all inputs first, e.g. a `data.Standardizer` fitted to the
       training part; saved with the weights.
     - `classes`: the name of each class, in the order of the outputs.
-    - `image_layout`: the data set ("mnist", "digits") in whose form pictures from files are put.
+    - `reader`: how a file becomes samples, e.g. `data.DigitReader("mnist")`; for `neurona predict`.
 
     >>> import numpy as np
     >>> from neurona import nn, optim, train
@@ -59,14 +60,14 @@ class Model:
         *,
         preprocessing: Preprocessing | None = None,
         classes: Sequence[str] = (),
-        image_layout: str | None = None,
+        reader: Reader | None = None,
     ) -> None:
         if not isinstance(network, Module):
             raise ArgumentError(f"Model: the network is an nn.Module, not {network!r}")
         self.network = network
         self.preprocessing = preprocessing
         self.classes = tuple(classes)
-        self.image_layout = image_layout
+        self.reader = reader
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.loss_name: str | None = None
@@ -275,7 +276,7 @@ class Model:
             "network": architecture.describe(self.network),
             "preprocessing": to_json(self.preprocessing),
             "classes": list(self.classes),
-            "image_layout": self.image_layout,
+            "reader": reader_to_json(self.reader),
             "loss": self.loss_name if self.loss is None or is_plain(self.loss) else None,
             "outputs": self.outputs,
             "metrics": [m.name for m in self.metrics if METRICS.get(m.name) is type(m)],
@@ -298,7 +299,7 @@ class Model:
                 network.eval(),
                 preprocessing=from_json(description["preprocessing"]),
                 classes=description["classes"],
-                image_layout=description["image_layout"],
+                reader=reader_from_json(description["reader"]),
             )
             if description["loss"] is not None:
                 model.compile(loss=description["loss"], metrics=description["metrics"])
