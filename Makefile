@@ -5,16 +5,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
+# Half of a test is Python on one core: a process for each core.
+SPREAD := --numprocesses auto --dist worksteal
+
 .PHONY: demo test test-slow lint venv
 
 demo: $(STAMP)
 	$(BIN)/neurona demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SPREAD)
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -m "slow or not slow" --hypothesis-profile=many
+	$(BIN)/python -m pytest $(SPREAD) -m "slow or not slow" --hypothesis-profile=many
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
