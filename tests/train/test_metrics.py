@@ -11,17 +11,17 @@ import pytest
 import neurona as ne
 from neurona import train
 from neurona.core.errors import ArgumentError, ShapeError
-from neurona.train.metrics import METRICS, Metric, find_metric
+from neurona.train.metrics import METRICS, Metric, find_metric, find_metrics, recorded
+from neurona.train.totals import Totals
 
 
 def in_batches(metric: Metric, output: Any, target: Any, size: int) -> float:
     """The metric as `fit` takes it: sums by compiled batches, added up."""
-    step = ne.compile(metric.sums)
-    totals: list[float] = []
+    step, totals = ne.compile(lambda y, t: recorded(metric, y, t)), Totals([metric])
     for i in range(0, len(output), size):
-        parts = [float(part) for part in step(output[i : i + size], target[i : i + size])]
-        totals = parts if not totals else [a + b for a, b in zip(totals, parts, strict=True)]
-    return metric.value(totals)
+        parts = step(output[i : i + size], target[i : i + size])
+        totals.add(ne.asarray(0.0), [parts], len(output[i : i + size]))
+    return totals.values()[metric.name]
 
 
 @pytest.mark.parametrize("size", [1, 7, 50])
@@ -66,6 +66,8 @@ def test_errors_of_numbers(rng: np.random.Generator, size: int) -> None:
     output = rng.standard_normal((30, 2)).astype(np.float32)
     target = rng.standard_normal((30, 2)).astype(np.float32)
     error = output.astype(np.float64) - target
+    mse = in_batches(train.MeanSquaredError(), output, target, size)
+    assert mse == pytest.approx((error**2).mean(), rel=1e-6)
     mae = in_batches(train.MeanAbsoluteError(), output, target, size)
     rmse = in_batches(train.RootMeanSquaredError(), output, target, size)
     assert mae == pytest.approx(np.abs(error).mean(), rel=1e-6)
@@ -77,7 +79,13 @@ def test_errors_of_numbers(rng: np.random.Generator, size: int) -> None:
     [
         (train.Accuracy(), np.zeros((3, 2)), np.zeros(4, int)),
         (train.Accuracy(), np.zeros((3, 2)), np.zeros(3)),
-        (train.Accuracy(), np.zeros(3), np.zeros(3, int)),
+        (train.Accuracy(), np.zeros(3, int), np.zeros(3, int)),
+        (train.Accuracy(), np.zeros((3, 2), int), np.zeros(3, int)),
+        (train.F1(), np.zeros((3, 1)), np.zeros(3)),
+        (train.ConfusionMatrix(), np.zeros((3, 4)), np.zeros(2, int)),
+        (train.ROCAUC(), np.zeros((3, 2)), np.zeros(2, int)),
+        (train.ROCAUC(), np.zeros(3), np.zeros(2)),
+        (train.R2(), np.zeros((3, 1)), np.zeros(3)),
         (train.TopKAccuracy(2), np.zeros((3, 2)), np.zeros((3, 1), int)),
         (train.BinaryAccuracy(), np.zeros((3, 1)), np.zeros(3)),
         (train.MeanAbsoluteError(), np.zeros((3, 1)), np.zeros(3)),
@@ -89,6 +97,23 @@ def test_shapes_that_do_not_fit(metric: Metric, output: Any, target: Any) -> Non
         train.measure(metric, output, target)
 
 
+def test_one_output_stands_for_two_classes(rng: np.random.Generator) -> None:
+    output, labels = rng.standard_normal((40, 1)), rng.integers(0, 2, (40, 1))
+    expected = float(((output > 0) == labels).mean())
+    for target in (labels, labels.astype(bool), 0.1 + 0.8 * labels, 2.0 * labels - 1):
+        assert in_batches(train.Accuracy(0.0), output, target, 7) == pytest.approx(expected)
+
+
+def test_ignored_labels_do_not_count() -> None:
+    output = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    labels = np.array([0, 2, -100, -100])
+    assert train.measure(train.Accuracy(), output, labels) == 0.5
+    assert train.measure(train.TopKAccuracy(1), output, labels) == 0.5
+    assert train.measure(train.ConfusionMatrix(), output, labels).sum() == 2
+    assert train.measure(train.Precision("micro"), output, labels) == 0.5
+    assert train.measure(train.ROCAUC(None), output, labels)[0] == 1
+
+
 def test_names() -> None:
     for name in METRICS:
         assert find_metric(name).name == name
@@ -98,5 +123,13 @@ def test_names() -> None:
         find_metric(3)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="at least 1"):
         train.TopKAccuracy(0)
+    with pytest.raises(ArgumentError, match="precision has no option 'averag'; did you mean"):
+        find_metric({"name": "precision", "averag": "macro"})
+    with pytest.raises(ArgumentError, match="unknown average 'makro'; did you mean 'macro'"):
+        find_metric({"name": "f1", "average": "makro"})
+    with pytest.raises(ArgumentError, match="two are called 'recall'"):
+        find_metrics(["recall", train.Recall(threshold=0.3)])
+    with pytest.raises(ArgumentError, match="not a single number; measure it afterwards"):
+        find_metrics(["confusion_matrix"])
     with pytest.raises(NotImplementedError, match="must define sums"):
         Metric().sums(ne.asarray(0.0), ne.asarray(0.0))

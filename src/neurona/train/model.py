@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from neurona.train.callbacks import Callback
 from neurona.train.history import History
 from neurona.train.loop import Batches, run
 from neurona.train.losses import OUTPUTS, Loss, find_loss, is_plain, name_of
-from neurona.train.metrics import METRICS, Metric, find_metric
+from neurona.train.metrics import METRICS, Metric, find_metrics, recorded
 from neurona.train.optimizers import make_optimizer
 from neurona.train.preprocessing import Preprocessing, from_json, to_json
 from neurona.train.totals import Totals
@@ -81,7 +81,7 @@ class Model:
         self,
         optimizer: Optimizer | str | None = None,
         loss: Loss | str = "cross_entropy",
-        metrics: Iterable[Metric | str] = (),
+        metrics: Iterable[Metric | str | Mapping[str, Any]] = (),
     ) -> None:
         """Choose how the network learns and what is measured.
 
@@ -89,7 +89,7 @@ class Model:
           `evaluate` needs none.
         - `loss`: a name of `train.LOSSES`, a layer of `nn`, or a function of output and target that
           returns a scalar.
-        - `metrics`: names of `train.METRICS` or objects.
+        - `metrics`: names of `train.METRICS`, {"name": …, and options}, or objects.
 
         The machine code is made when the first batch of a shape comes. Raises `ArgumentError`.
         """
@@ -97,12 +97,12 @@ class Model:
             optimizer = make_optimizer(self.network.parameters(), optimizer)
         elif optimizer is not None and not isinstance(optimizer, Optimizer):
             raise ArgumentError(f"compile: optimizer is an Optimizer or a name, not {optimizer!r}")
-        chosen = [find_metric(metric) for metric in metrics]
-        self.loss = find_loss(loss)
-        self.loss_name = name_of(loss)
+        loss_function, loss_name = find_loss(loss), name_of(loss)
+        chosen = find_metrics(metrics, loss_name)
+        self.loss, self.loss_name = loss_function, loss_name
         self.outputs = self.loss_name if self.loss_name in OUTPUTS else None
         self.optimizer = optimizer
-        self.metrics = tuple(chosen)
+        self.metrics = chosen
         self._make_steps()
 
     # --- the steps, as they are compiled ---
@@ -127,7 +127,7 @@ class Model:
         if loss.ndim:
             raise ShapeError(f"loss: a scalar is needed, found shape {loss.shape}; take its mean")
         guess = output.detach()
-        return loss, tuple([tuple(metric.sums(guess, y)) for metric in self.metrics])
+        return loss, tuple([recorded(metric, guess, y) for metric in self.metrics])
 
     def _learn(self, x: Any, y: Any) -> tuple[Tensor, Sums]:
         loss, sums = self._measure(x, y)

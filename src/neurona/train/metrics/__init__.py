@@ -1,0 +1,35 @@
+"""Metrics: what a run is measured by; see `docs/metrics.md`."""
+
+from neurona.train.metrics.base import GatheringMetric, Metric, recorded
+from neurona.train.metrics.classification import Accuracy, BinaryAccuracy, TopKAccuracy
+from neurona.train.metrics.counts import F1, ConfusionMatrix, Precision, Recall
+from neurona.train.metrics.ranking import ROCAUC
+from neurona.train.metrics.registry import METRICS, find_metric, find_metrics, measure
+from neurona.train.metrics.regression import (
+    R2,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    RootMeanSquaredError,
+)
+
+__all__ = [
+    "F1",
+    "METRICS",
+    "R2",
+    "ROCAUC",
+    "Accuracy",
+    "BinaryAccuracy",
+    "ConfusionMatrix",
+    "GatheringMetric",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Metric",
+    "Precision",
+    "Recall",
+    "RootMeanSquaredError",
+    "TopKAccuracy",
+    "find_metric",
+    "find_metrics",
+    "measure",
+    "recorded",
+]

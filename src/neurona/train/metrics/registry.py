@@ -1,0 +1,105 @@
+"""Metrics by name, and measuring with one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from neurona.core.errors import ArgumentError, nearest
+from neurona.ops.operand import operand
+from neurona.train.metrics.base import GatheringMetric, Metric, recorded
+from neurona.train.metrics.classification import Accuracy, BinaryAccuracy, TopKAccuracy
+from neurona.train.metrics.counts import F1, ConfusionMatrix, Precision, Recall
+from neurona.train.metrics.ranking import ROCAUC
+from neurona.train.metrics.regression import (
+    R2,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    RootMeanSquaredError,
+)
+
+METRICS: dict[str, type[Metric]] = {
+    "accuracy": Accuracy,
+    "binary_accuracy": BinaryAccuracy,
+    "confusion_matrix": ConfusionMatrix,
+    "f1": F1,
+    "mean_absolute_error": MeanAbsoluteError,
+    "mean_squared_error": MeanSquaredError,
+    "precision": Precision,
+    "r2": R2,
+    "recall": Recall,
+    "roc_auc": ROCAUC,
+    "root_mean_squared_error": RootMeanSquaredError,
+    "top_5_accuracy": TopKAccuracy,
+}
+
+# Losses whose outputs are logits, logarithms or margins: one output is class 1 above 0.
+LOGITS = ("binary_cross_entropy_with_logits", "cross_entropy", "hinge", "negative_log_likelihood")
+
+
+def find_metric(metric: str | Mapping[str, Any] | Metric, loss: str | None = None) -> Metric:
+    """The metric of a name, or of {"name": …, and options}; a metric is its own.
+
+    loss: the name of the loss that the outputs belong to; where these are logits, `threshold` is 0
+    and `logits` is True if nothing else is said.
+    Raises `ArgumentError` with the nearest name.
+
+    >>> find_metric({"name": "recall", "average": "macro"}, "binary_cross_entropy_with_logits")
+    Recall(average='macro', threshold=0.0)
+    """
+    if isinstance(metric, Metric):
+        return metric
+    options: dict[str, Any] = {}
+    name: Any = metric
+    if isinstance(metric, Mapping):
+        options = {key: value for key, value in metric.items() if key != "name"}
+        name = metric.get("name")
+    if not isinstance(name, str):
+        raise ArgumentError(f"metrics: a name or a Metric is needed, not {metric!r}")
+    if name not in METRICS:
+        raise ArgumentError(f"metrics: unknown name {name!r}{nearest(name, METRICS)}")
+    known = [key for key in inspect.signature(METRICS[name]).parameters if key != "self"]
+    for option in options:
+        if option not in known:
+            raise ArgumentError(
+                f"metrics: {name} has no option {option!r}{nearest(option, known)} "
+                f"(known: {', '.join(known) or 'none'})"
+            )
+    if loss in LOGITS:
+        given: dict[str, Any] = {"threshold": 0.0, "logits": True}
+        options = {key: given[key] for key in known if key in given} | options
+    return METRICS[name](**options)
+
+
+def find_metrics(
+    metrics: Iterable[str | Mapping[str, Any] | Metric], loss: str | None = None
+) -> tuple[Metric, ...]:
+    """The metrics of a run; see `find_metric`.
+
+    Raises `ArgumentError` for two of the same name, and for those that are no single number.
+    """
+    found: dict[str, Metric] = {}
+    for given in metrics:
+        metric = find_metric(given, loss)
+        if not metric.is_number:
+            raise ArgumentError(
+                f"metrics: {metric!r} is not a single number; measure it afterwards, as in "
+                f"train.measure(train.{metric!r}, model.predict(x), y)"
+            )
+        if metric.name in found or metric.name == "loss":
+            raise ArgumentError(f"metrics: two are called {metric.name!r}; give one another name")
+        found[metric.name] = metric
+    return tuple(found.values())
+
+
+def measure(metric: Metric, output: Any, target: Any) -> Any:
+    """The metric of outputs and targets that are at hand, (sample, …) each.
+
+    A number, or an array where the metric has no average.
+    """
+    dtype = None if isinstance(metric, GatheringMetric) else np.float64
+    parts = recorded(metric, operand(output), operand(target))
+    return metric.value([np.asarray(part, dtype) for part in parts])
