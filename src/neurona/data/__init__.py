@@ -5,13 +5,14 @@ from neurona.data.datasets import birth_life_2010, digits, load, mnist
 from neurona.data.encoding import TARGET_CODES, encode_targets
 from neurona.data.idx import read_idx, write_idx
 from neurona.data.images import prepare_digit, read_image
-from neurona.data.loader import Loader
+from neurona.data.loader import Batches, Loader
 from neurona.data.readers import DigitReader, Reader
 from neurona.data.splits import split, split_indices
 from neurona.data.standardize import Standardizer
 
 __all__ = [
     "TARGET_CODES",
+    "Batches",
     "Dataset",
     "DigitReader",
     "Loader",
