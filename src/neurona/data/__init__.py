@@ -12,6 +12,7 @@ from neurona.data.readers import DigitReader, Reader
 from neurona.data.splits import split, split_indices
 from neurona.data.standardize import Standardizer
 from neurona.data.table import Categories, Table
+from neurona.data.table_reader import TableReader
 
 __all__ = [
     "TARGET_CODES",
@@ -24,6 +25,7 @@ __all__ = [
     "Reader",
     "Standardizer",
     "Table",
+    "TableReader",
     "birth_life_2010",
     "digits",
     "encode_targets",

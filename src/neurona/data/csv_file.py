@@ -146,6 +146,14 @@ def records(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
             text.detach()
 
 
+def first_record(path: Path, body: Iterator[tuple[int, list[str]]]) -> tuple[int, list[str]]:
+    """Return line and fields of the first record that is not blank; DataError if there is none."""
+    for line, record in body:
+        if any(map(str.strip, record)):
+            return line, record
+    raise DataError(f"{path}: is empty, expected a table")
+
+
 class _Lines:
     """The lines of a file for the csv reader, without comments between records, and their count."""
 
@@ -274,9 +282,7 @@ def _read(
 ) -> tuple[list[int], list[_Column]]:
     """Read the file once: the line of each row, and the columns."""
     body: Iterator[tuple[int, list[str]]] = records(path, dialect)
-    line, first = next((one for one in body if any(map(str.strip, one[1]))), (0, []))
-    if not line:
-        raise DataError(f"{path}: is empty, expected a table")
+    line, first = first_record(path, body)
     fields = [field.strip() for field in first]
     if names is None:
         names = [field or f"column {k}" for k, field in enumerate(fields, start=1)]
@@ -291,8 +297,8 @@ def _read(
         for line, row in block:
             if len(row) != len(columns):
                 raise DataError(
-                    f"{path}:{line}: expected {len(columns)} fields ({_shortened(names)}), found "
-                    f"{len(row)}: {_shortened(row)}; fields are separated by {dialect.delimiter!r}"
+                    f"{path}:{line}: expected {len(columns)} fields ({shortened(names)}), found "
+                    f"{len(row)}: {shortened(row)}; fields are separated by {dialect.delimiter!r}"
                 )
         starts = [line for line, _ in block]
         for k, column in enumerate(columns):
@@ -303,7 +309,8 @@ def _read(
     return lines, columns
 
 
-def _shortened(fields: Sequence[str]) -> str:
+def shortened(fields: Sequence[str]) -> str:
+    """Return the first and last of these fields, for messages."""
     if len(fields) > 4:
         fields = [*fields[:2], "…", fields[-1]]
     return ", ".join(field[:24] for field in fields)
