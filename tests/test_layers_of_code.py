@@ -21,6 +21,7 @@ LAYERS = (
     ("report",),
     ("train",),
     ("models",),
+    ("keras",),
     ("text", "rl", "meta"),
     ("interop",),
     ("distributed", "serve", "pipeline", "playground"),

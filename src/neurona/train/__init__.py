@@ -23,7 +23,6 @@ from neurona.train.metrics import (
     measure,
 )
 from neurona.train.model import Model
-from neurona.train.plateau import ReduceOnPlateau
 from neurona.train.preprocessing import Division
 
 __all__ = [
@@ -45,7 +44,6 @@ __all__ = [
     "Model",
     "Precision",
     "Recall",
-    "ReduceOnPlateau",
     "RootMeanSquaredError",
     "TopKAccuracy",
     "build",

@@ -30,16 +30,19 @@ def batch_norm(
     eps: float = 1e-5,
     *,
     correction: int = 0,
+    running_correction: int = 1,
 ) -> Tensor:
     """y = (x − μ)/√(σ² + ε)·γ + β, with μ and σ² over all axes but the second.
 
     Ioffe and Szegedy, "Batch normalization" (2015), algorithm 1.
     x: (batch, channels, …). weight (γ), bias (β), running_mean, running_var: (channels,) or None.
     training: μ and σ² are those of the batch, and the running ones move by
-        running ← (1 − momentum)·running + momentum·batch, σ² there with n − 1; else, and if they
-        are there, the running ones are used.
+        running ← (1 − momentum)·running + momentum·batch; else, and if they are there, the running
+        ones are used.
     momentum: a number or a 0-d tensor. correction: σ² of the batch divides by n − correction.
-    Raises `ShapeError` for other shapes, and in training unless a channel has two values or more.
+    running_correction: σ² that the running one follows divides by n − running_correction.
+    Raises `ShapeError` for other shapes, and in training unless a channel has enough values to
+    divide by.
     """
     z = float_input("batch_norm", x)
     if z.ndim < 2:
@@ -63,7 +66,7 @@ def batch_norm(
     if training or running_mean is None or running_var is None:
         axes = (0, *range(2, z.ndim))
         count = z.size // channels if channels else 0
-        if training and count <= max(1, correction):
+        if training and count <= max(correction, running_correction):
             raise ShapeError(
                 f"{who('batch_norm')}: x {z.shape} has {count} value a channel; the variance of a "
                 "batch needs more: use a larger batch, or eval()"
@@ -75,7 +78,7 @@ def batch_norm(
         if training and running_mean is not None and running_var is not None:
             with set_grad_enabled(False):
                 _follow(running_mean, mean, momentum)
-                _follow(running_var, squares / (count - 1), momentum)
+                _follow(running_var, squares / (count - running_correction), momentum)
     else:
         mean = cast(operand(running_mean), wide.dtype)
         variance = cast(operand(running_var), wide.dtype)

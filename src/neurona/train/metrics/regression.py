@@ -21,7 +21,6 @@ class MeanAbsoluteError(Metric):
     """Σ|y − t| / N over all elements."""
 
     name = "mean_absolute_error"
-    larger_is_better = False
 
     def sums(self, output: Tensor, target: Tensor) -> Sums:
         return sum(abs(difference(self.name, output, target))), output.size
@@ -31,7 +30,6 @@ class MeanSquaredError(Metric):
     """Σ(y − t)² / N over all elements."""
 
     name = "mean_squared_error"
-    larger_is_better = False
 
     def sums(self, output: Tensor, target: Tensor) -> Sums:
         error = difference(self.name, output, target)

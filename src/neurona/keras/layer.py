@@ -1,0 +1,255 @@
+"""Layer: what all layers of the Keras spelling share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neurona.core.dtypes import DType, as_dtype, float32
+from neurona.core.errors import ArgumentError, NeuronaError, ShapeError, nearest
+from neurona.core.op import Array, Spec
+from neurona.core.tensor import Tensor
+from neurona.core.trace import recording, set_grad_enabled
+from neurona.core.variable import Variable
+from neurona.keras.named import arguments, plain
+from neurona.keras.symbolic import KerasTensor, batched, lengths_of
+from neurona.nn.module import Module
+
+BATCH = 2
+"""How many samples stand for the batch where only shapes are worked out."""
+
+COMMON = ("name", "trainable", "dtype", "input_shape", "input_dim")
+ABSENT = (
+    "activity_regularizer",
+    "autocast",
+    "batch_input_shape",
+    "batch_size",
+    "beta_constraint",
+    "bias_constraint",
+    "embeddings_constraint",
+    "gamma_constraint",
+    "kernel_constraint",
+    "lora_alpha",
+    "lora_rank",
+    "quantization_config",
+    "weights",
+)
+"""Arguments of Keras's layers that are not there."""
+
+
+class Weight(NamedTuple):
+    """A weight under Keras's name. transposed: whether its axes are in the other order there."""
+
+    name: str
+    variable: Variable
+    transposed: bool = False
+
+    def value(self) -> Array:
+        """A copy in Keras's layout."""
+        array = self.variable.numpy()
+        return np.ascontiguousarray(array.T) if self.transposed else array
+
+    def shape(self) -> tuple[int, ...]:
+        """The shape in Keras's layout."""
+        shape = self.variable.shape
+        return shape[::-1] if self.transposed else shape
+
+    def assign(self, value: Any) -> None:
+        """Take over a value in Keras's layout. Raises `ShapeError` when it does not fit."""
+        array = np.asarray(value)
+        if array.shape != self.shape():
+            raise ShapeError(f"{self.name}: the value has shape {array.shape}, not {self.shape()}")
+        array = array.T if self.transposed else array
+        self.variable.assign(np.ascontiguousarray(array, self.variable.dtype))
+
+
+class Layer(Module):
+    """The base of all layers: parts of `neurona.nn` with Keras's words around them.
+
+    - `name`: by default the class's, numbered within the model ("dense", "dense_1", …).
+    - `trainable`: whether the weights are learnt; can be assigned.
+    - `input_shape`: of one sample, or `input_dim` for (input_dim,): for the first layer of a
+      `Sequential`.
+    - `dtype`: only float32.
+
+    A layer makes its weights when it is first called and so knows the shape of its input:
+    on a `KerasTensor` it is wired into a network, on arrays it computes.
+    A new layer defines `forward(self, x)`, and `build(self, shape)` if it has weights; it keeps its
+    constructor's arguments as attributes of the same names and gives `**common` to this class.
+    """
+
+    SEVERAL = False
+    """Whether the layer takes a list of tensors."""
+    INPUT_DTYPE = "float32"
+    """The dtype of the input where the layer is the first and none is given."""
+
+    def __init__(self, **common: Any) -> None:
+        self._check(common)
+        self.name: str | None = common.get("name")
+        self._trainable = bool(common.get("trainable", True))
+        self._given_name = self.name is not None
+        self._shape: Any = None
+        if common.get("dtype") not in (None, "float32", np.float32, float32):
+            raise ArgumentError(f"{self.title}: dtype is float32, not {common['dtype']!r}")
+        shape = common.get("input_shape")
+        if common.get("input_dim") is not None:
+            shape = (common["input_dim"],)
+        self._given_shape = None if shape is None else batched(self.title, shape)
+
+    def _check(self, common: Mapping[str, Any]) -> None:
+        kind = type(self).__name__
+        known = [name for name in arguments(type(self)) if name != "common"]
+        for name, value in common.items():
+            if name in COMMON or (name in ABSENT and value is None):
+                continue
+            if name in ABSENT:
+                raise ArgumentError(f"{kind}: Keras's argument {name!r} is not there; leave it out")
+            raise ArgumentError(
+                f"{kind}: no argument {name!r}{nearest(name, [*known, *COMMON])} "
+                f"(known: {', '.join([*known, *COMMON])})"
+            )
+
+    # --- what a layer defines ---
+
+    def build(self, shape: Any) -> None:
+        """Make the weights for inputs of this shape, (None, …), or a list of shapes."""
+
+    def own_weights(self) -> Sequence[Weight]:
+        """The weights in Keras's order, learnt ones first."""
+        return ()
+
+    def penalties(self) -> Sequence[Tensor]:
+        """What the layer's regularisers add to the loss."""
+        return ()
+
+    # --- calling ---
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        tensors = args[0] if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
+        if any(isinstance(one, KerasTensor) for one in tensors):
+            return self.connect(*tensors)
+        if not self.built:
+            shapes = [(None, *np.shape(one)[1:]) for one in tensors]
+            self.make(shapes if self.SEVERAL else shapes[0])
+        return super().__call__(*args, **kwargs)
+
+    @property
+    def built(self) -> bool:
+        """Whether the weights are there."""
+        return self._shape is not None
+
+    def make(self, shape: Any) -> None:
+        """`build`, once."""
+        if not self.built:
+            self.build(shape)
+            self._shape = shape
+            self.trainable = self._trainable
+
+    def connect(self, *inputs: Any) -> KerasTensor:
+        """The layer's output for tensors of a network being described.
+
+        Raises what the layer raises for inputs of these shapes, with its name.
+        """
+        wrong = [one for one in inputs if not isinstance(one, KerasTensor)]
+        if wrong or not inputs or (len(inputs) > 1 and not self.SEVERAL):
+            raise ArgumentError(
+                f"{self.title}: needs {'KerasTensors' if self.SEVERAL else 'one KerasTensor'}, as "
+                f"Input() and layers give, not {wrong[0] if wrong else len(inputs)!r}"
+            )
+        shapes = [one.shape for one in inputs]
+        specs = [spec_of(one) for one in inputs]
+        try:
+            self.make(shapes if self.SEVERAL else shapes[0])
+            output = outline(self, specs, several=self.SEVERAL)
+        except NeuronaError as error:
+            found = shapes if self.SEVERAL else shapes[0]
+            raise type(error)(f"{self.title}, input {found}: {error}") from None
+        if not output.shape or output.shape[0] != BATCH:
+            raise ShapeError(
+                f"{self.title}: the first axis must stay the batch; for {BATCH} samples the output "
+                f"has shape {output.shape}"
+            )
+        return KerasTensor((None, *output.shape[1:]), output.dtype, self, tuple(inputs))
+
+    @property
+    def title(self) -> str:
+        """The layer in messages: Dense 'dense_1'."""
+        kind = type(self).__name__
+        name = vars(self).get("name")
+        return f"{kind} {name!r}" if name else kind
+
+    # --- weights ---
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the weights, kernels as (inputs, outputs)."""
+        return [weight.value() for weight in self.own_weights()]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Take over weights as `get_weights` gives them; all or none.
+
+        Raises `ShapeError` when their number or a shape does not fit.
+        """
+        own = list(self.own_weights())
+        given = [np.asarray(weight) for weight in weights]
+        wanted, found = [one.shape() for one in own], [one.shape for one in given]
+        if wanted != found:
+            raise ShapeError(f"{self.title}: weights of shapes {found} do not fit {wanted}")
+        for weight, value in zip(own, given, strict=True):
+            weight.assign(value)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the weights are learnt. A model that is compiled must be compiled again."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        (self.unfreeze if value else self.freeze)()
+        self._changed()
+
+    def count_params(self) -> int:
+        """How many numbers the weights hold, moving statistics included."""
+        return sum(weight.variable.size for weight in self.own_weights())
+
+    # --- as plain data ---
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain data."""
+        config = {name: plain(self, name) for name in arguments(type(self))}
+        if self._given_shape is not None:
+            config["input_shape"] = list(self._given_shape[1:])
+        return {"name": self.name, "trainable": self._trainable, **config}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """The layer that has this `get_config()`."""
+        return cls(**config)
+
+
+def spec_of(tensor: KerasTensor) -> Spec:
+    """A tensor with a small batch."""
+    return Spec((BATCH, *lengths_of(tensor.shape)), tensor.dtype)
+
+
+def outline(module: Module, inputs: Sequence[Spec], *, several: bool = False) -> Spec:
+    """Shape and dtype of a module's output; nothing is computed and no state changes."""
+    training = module.training
+    module.eval()
+    try:
+        with recording() as trace, set_grad_enabled(False):
+            given = [Tensor(trace.input(spec)) for spec in inputs]
+            output = module(given) if several else module(*given)
+    finally:
+        module.train(training)
+    return Spec(output.shape, output.dtype)
+
+
+def filled(initializer: Any, shape: tuple[int, ...], dtype: DType = float32) -> Array:
+    """Initial values in Keras's layout."""
+    array: Array = np.asarray(initializer(shape), as_dtype(dtype))
+    if array.shape != shape:
+        raise ShapeError(f"{initializer!r}: gave shape {array.shape} for {shape}")
+    return array

@@ -1,0 +1,177 @@
+"""KerasNetwork: layers wired as a graph without cycles, as one module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from neurona import train
+from neurona.core.errors import ArgumentError
+from neurona.core.op import Spec
+from neurona.core.tensor import Tensor
+from neurona.keras import layers as known_layers
+from neurona.keras.layer import Layer, Weight, outline, spec_of
+from neurona.keras.models.wiring import Wiring
+from neurona.keras.symbolic import KerasTensor, Shape, lengths_of, size
+from neurona.ops.broadcast import reshape
+from neurona.ops.operand import cast, operand
+
+
+class Call(NamedTuple):
+    """A layer called once. layer: its name. inputs: the numbers of the tensors it takes."""
+
+    layer: str
+    inputs: tuple[int, ...]
+
+
+@train.register
+class KerasNetwork(Layer):
+    """The layers between `inputs` and `output`, each under its name, as one module.
+
+    The tensors are numbered: the inputs first, then what each call gives. A layer that is called
+    several times is there once. Several inputs come as one array (batch, …) in which those of each
+    sample stand one after the other; `pack` makes it.
+    """
+
+    def __init__(
+        self, inputs: Sequence[KerasTensor], output: KerasTensor, name: str | None = None
+    ) -> None:
+        super().__init__(name=name)
+        wiring = Wiring(inputs, output)
+        self.SEVERAL = len(inputs) > 1
+        self._inputs = tuple(inputs)
+        self._output = output
+        self._names = wiring.names()
+        for layer, key in self._names.items():
+            if key in vars(self) or not key.isprintable() or "." in key:
+                raise ArgumentError(f"Model: a layer cannot have the name {key!r}; give another")
+            setattr(self, key, layer)
+            layer.name = layer.name or key
+        self._calls = tuple(
+            Call(self._names[layer], numbers) for layer, numbers in wiring.numbered()
+        )
+        self._last = wiring.number_of(output)
+        self._tensors = (*wiring.inputs, *wiring.calls)
+        self._shape = tuple(one.shape for one in inputs)
+        self._training: dict[str, Any] | None = None
+
+    # --- as a module ---
+
+    def forward(self, x: Any) -> Tensor:
+        tensors = self.unpack(x)
+        for name, inputs in self._calls:
+            layer = self.__dict__[name]
+            if layer.SEVERAL:
+                tensors.append(layer([tensors[i] for i in inputs]))
+            else:
+                tensors.append(layer(tensors[inputs[0]]))
+        return tensors[self._last]
+
+    def unpack(self, x: Any) -> list[Tensor]:
+        """The inputs, from one array with all of them or a list of them."""
+        if len(self._inputs) == 1:
+            return [operand(x[0] if isinstance(x, (list, tuple)) else x)]
+        if isinstance(x, (list, tuple)):
+            return [operand(one) for one in x]
+        packed, start, tensors = operand(x), 0, []
+        for one in self._inputs:
+            stop = start + size(one.shape)
+            part = packed[:, start:stop]
+            tensors.append(cast(reshape(part, (part.shape[0], *lengths_of(one.shape))), one.dtype))
+            start = stop
+        return tensors
+
+    def connect(self, *inputs: Any) -> KerasTensor:
+        wanted = [one.shape for one in self._inputs]
+        found = [getattr(one, "shape", one) for one in inputs]
+        if found != wanted:
+            raise ArgumentError(f"{self.title}: its inputs are {wanted}, not {found}")
+        return super().connect(*inputs)
+
+    # --- what is in it ---
+
+    @property
+    def inside(self) -> dict[str, Layer]:
+        """The layers by name in Keras's order, the places of the inputs first."""
+        return {name: layer for layer, name in self._names.items()}
+
+    @property
+    def inputs(self) -> tuple[KerasTensor, ...]:
+        """The tensors that stand for the data."""
+        return self._inputs
+
+    @property
+    def output(self) -> KerasTensor:
+        """The tensor that stands for the result."""
+        return self._output
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls in the order they are made."""
+        return self._calls
+
+    def shape_of(self, number: int) -> Shape:
+        """The shape of a tensor by its number."""
+        return self._tensors[number].shape
+
+    def own_weights(self) -> Sequence[Weight]:
+        return [
+            weight._replace(name=f"{name}/{weight.name}")
+            for name, layer in self.inside.items()
+            for weight in layer.own_weights()
+        ]
+
+    def penalties(self) -> Sequence[Tensor]:
+        return [term for layer in self.inside.values() for term in layer.penalties()]
+
+    def check(self) -> Spec:
+        """Wire all layers once more, without computing; the output's shape and dtype."""
+        return outline(self, [spec_of(one) for one in self._inputs], several=self.SEVERAL)
+
+    # --- as plain data ---
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "trainable": self._trainable,
+            "layers": [
+                {"class_name": type(layer).__name__, "config": {**layer.get_config(), "name": name}}
+                for name, layer in self.inside.items()
+            ],
+            "inputs": [self._names[one.layer] for one in self._inputs],
+            "calls": [[call.layer, list(call.inputs)] for call in self._calls],
+            "output": self._last,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> KerasNetwork:
+        made: dict[str, Any] = {one["config"]["name"]: layer_of(one) for one in config["layers"]}
+        inputs = [made[name].output for name in config["inputs"]]
+        tensors: list[KerasTensor] = list(inputs)
+        for name, numbers in config["calls"]:
+            tensors.append(made[name].connect(*[tensors[i] for i in numbers]))
+        network = cls(inputs, tensors[config["output"]], name=config["name"])
+        network.trainable = config["trainable"]
+        return network
+
+    def description(self) -> dict[str, Any]:
+        """What `train.describe` keeps of it."""
+        return {**self.get_config(), "training": self._training}
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> KerasNetwork:
+        """What `train.build` makes of a description."""
+        network = cls.from_config(description)
+        network._training = description.get("training")
+        return network
+
+
+def layer_of(description: Mapping[str, Any]) -> Layer:
+    """The layer of a class name and a configuration; a network inside a network included.
+
+    Raises `ArgumentError` for a class that is not there.
+    """
+    name, config = description["class_name"], description["config"]
+    cls: Any = KerasNetwork if name == KerasNetwork.__name__ else getattr(known_layers, name)
+    made: Layer = cls.from_config(config)
+    return made

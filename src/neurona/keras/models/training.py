@@ -1,0 +1,282 @@
+"""Compile, fit, evaluate, predict in Keras's words, on the compiled steps of `train.Model`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from neurona import train
+from neurona.core.dtypes import uint64
+from neurona.core.errors import ArgumentError
+from neurona.core.op import Array
+from neurona.keras import losses as known_losses
+from neurona.keras import metrics as known_metrics
+from neurona.keras import optimizers as known_optimizers
+from neurona.keras.callbacks import Callback, History
+from neurona.keras.models.bridge import Bridge, Lines
+from neurona.keras.models.inputs import inputs_for
+from neurona.keras.models.network import KerasNetwork
+from neurona.keras.models.objective import Objective, check, targets_for
+from neurona.ops.generator import DEFAULT
+from neurona.train.totals import Totals
+
+ABSENT: dict[str, Any] = {
+    "auto_scale_loss": True,
+    "class_weight": None,
+    "jit_compile": "auto",
+    "loss_weights": None,
+    "run_eagerly": False,
+    "sample_weight": None,
+    "steps": None,
+    "steps_per_epoch": None,
+    "steps_per_execution": 1,
+    "validation_batch_size": None,
+    "validation_freq": 1,
+    "validation_steps": None,
+    "weighted_metrics": None,
+}
+"""Arguments of Keras's verbs that are not there, with the values that change nothing."""
+
+
+def refuse(verb: str, given: Mapping[str, Any]) -> None:
+    """Raise `ArgumentError` for arguments that are not there."""
+    for name, value in given.items():
+        if name not in ABSENT:
+            raise ArgumentError(f"{verb}: there is no argument {name!r}")
+        if value is not None and value != ABSENT[name]:
+            raise ArgumentError(f"{verb}: Keras's argument {name!r} is not there; leave it out")
+
+
+class Trained:
+    """A model with Keras's verbs; `Model` and `Sequential` say what its network is."""
+
+    def __init__(self) -> None:
+        self.optimizer: known_optimizers.Optimizer | None = None
+        self.loss: known_losses.Loss | None = None
+        self.stop_training = False
+        self.history: History | None = None
+        self._wanted: Sequence[Any] = ()
+        self._trainer: train.Model | None = None
+
+    @property
+    def network(self) -> KerasNetwork:
+        """The layers as one `nn.Module`."""
+        raise NotImplementedError(f"{type(self).__name__} must define network")
+
+    @property
+    def built(self) -> bool:
+        """Whether the weights are there."""
+        return True
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of this shape."""
+
+    def _forget(self) -> None:
+        self._trainer = None
+
+    # --- compiling ---
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Iterable[Any] | None = None,
+        **absent: Any,
+    ) -> None:
+        """Choose how the model learns and check that all of it fits together.
+
+        - `optimizer`: one of `keras.optimizers` or its name.
+        - `loss`: one of `keras.losses`, its name, or a function of (y_true, y_pred).
+        - `metrics`: of `keras.metrics`, or names; "accuracy" suits itself to output and loss.
+
+        The layers, the loss against the output, and the metrics are wired once, without data.
+        Raises `ShapeError` that names layer, loss and both shapes.
+        """
+        refuse("compile", absent)
+        if loss is None:
+            raise ArgumentError("compile: choose a loss, as in loss='categorical_crossentropy'")
+        if isinstance(loss, (list, tuple, dict)) and not (
+            isinstance(loss, dict) and "class_name" in loss
+        ):
+            raise ArgumentError("compile: a model has one output, so give one loss")
+        self.loss = known_losses.get(loss)
+        self.optimizer = known_optimizers.get(optimizer)
+        self._wanted = tuple(metrics or ())
+        self._forget()
+        if self.built:
+            self._training()
+
+    def _training(self) -> train.Model:
+        """The `train.Model` whose steps run everything, compiled."""
+        if self.loss is None or self.optimizer is None:
+            raise ArgumentError("model: call compile(optimizer, loss) first")
+        if self._trainer is None or self._trainer.optimizer is None:
+            network = self.network
+            units = network.output.shape[-1]
+            chosen = [known_metrics.get(one, units, self.loss.TARGETS) for one in self._wanted]
+            check(network, self.loss, chosen)
+            trainer = train.Model(network)
+            trainer.compile(
+                self.optimizer.bind(network.parameters()),
+                loss=Objective(network, self.loss),
+                metrics=chosen,
+            )
+            self._trainer = trainer
+        return self._trainer
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """What `evaluate` returns, in order."""
+        return ["loss", *(metric.name for metric in self._training().metrics)]
+
+    # --- learning ---
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Callback | Sequence[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        initial_epoch: int = 0,
+        **absent: Any,
+    ) -> History:
+        """Train on x (sample, …) and targets y until `epochs` epochs are counted.
+
+        - `batch_size`: 32 by default; the last batch of an epoch takes what is left.
+        - `verbose`: 0 nothing, 1 or "auto" the progress, 2 a line an epoch.
+        - `validation_split`: the share at the end of the data, as it comes, that is kept out of
+          training and measured after each epoch; `validation_data`: (x, y) for that.
+        - `initial_epoch`: the number of the first epoch.
+
+        The order of the samples comes from the default generator (`keras.utils.set_random_seed`).
+        Returns a `History`: `.history["loss"]`, `.history["val_loss"]`, …
+        Raises before anything is learnt for data that do not fit.
+        """
+        refuse("fit", absent)
+        trainer = self._ready(x)
+        inputs, targets = self._pair(x, y, "fit")
+        rest: tuple[Array, Array] | None = None
+        if validation_data is not None:
+            rest = self._pair(validation_data[0], validation_data[1], "validation_data")
+        elif validation_split:
+            if not 0 < validation_split < 1:
+                raise ArgumentError(f"fit: validation_split is in 0…1, not {validation_split}")
+            stop = math.floor(len(inputs) * (1 - validation_split))
+            rest = inputs[stop:], targets[stop:]
+            inputs, targets = inputs[:stop], targets[:stop]
+        if epochs <= initial_epoch:
+            raise ArgumentError(f"fit: epochs {epochs} must be above initial_epoch {initial_epoch}")
+        size = 32 if batch_size is None else batch_size
+        history = History()
+        told = [history, *_several(callbacks), *([Lines()] if verbose == 2 else [])]
+        params = {"epochs": epochs, "steps": -(-len(inputs) // size), "verbose": verbose}
+        for callback in told:
+            callback.set_model(self)
+            callback.set_params(params)
+        self.stop_training = False
+        self.history = history
+        trainer.fit(
+            inputs,
+            targets,
+            epochs=epochs - initial_epoch,
+            batch_size=size,
+            validation_data=rest,
+            seed=int(DEFAULT.draw((), uint64).item()),
+            callbacks=[Bridge(self, told, initial_epoch)],
+            verbose=verbose in (1, "auto"),
+        )
+        return history
+
+    def _ready(self, x: Any) -> train.Model:
+        if not self.built:
+            self.build((None, *np.shape(x)[1:]))
+        return self._training()
+
+    def _pair(self, x: Any, y: Any, part: str) -> tuple[Array, Array]:
+        if y is None:
+            raise ArgumentError(f"{part}: targets are needed, as in {part}(x, y)")
+        if self.loss is None:
+            raise ArgumentError("model: call compile(optimizer, loss) first")
+        inputs = inputs_for(self.network, x, part)
+        return inputs, targets_for(self.network, self.loss, y, part)
+
+    # --- measuring and using ---
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        return_dict: bool = False,
+        **absent: Any,
+    ) -> Any:
+        """The loss over x and y, or [loss, metrics…]; nothing is learnt.
+
+        `return_dict`: by name instead. Nothing is printed, whatever `verbose` says.
+        """
+        refuse("evaluate", absent)
+        trainer = self._ready(x)
+        values = trainer.evaluate(*self._pair(x, y, "evaluate"), batch_size=batch_size or 32)
+        return _given(values, return_dict)
+
+    def predict(
+        self, x: Any, batch_size: int | None = None, verbose: int | str = "auto", **absent: Any
+    ) -> Array:
+        """The outputs for x (sample, …), in their order."""
+        refuse("predict", absent)
+        if not self.built:
+            self.build((None, *np.shape(x)[1:]))
+        if self._trainer is None:
+            self._trainer = train.Model(self.network)
+        inputs = inputs_for(self.network, x, "predict")
+        return self._trainer.predict(inputs, batch_size=batch_size or 32)
+
+    def train_on_batch(self, x: Any, y: Any, return_dict: bool = False, **absent: Any) -> Any:
+        """One step on this batch; the loss before it, or [loss, metrics…], of this batch alone."""
+        refuse("train_on_batch", absent)
+        return self._on_batch(x, y, return_dict, learn=True)
+
+    def test_on_batch(self, x: Any, y: Any, return_dict: bool = False, **absent: Any) -> Any:
+        """The loss of this batch, or [loss, metrics…]; nothing is learnt."""
+        refuse("test_on_batch", absent)
+        return self._on_batch(x, y, return_dict, learn=False)
+
+    def _on_batch(self, x: Any, y: Any, return_dict: bool, *, learn: bool) -> Any:
+        trainer = self._ready(x)
+        inputs, targets = self._pair(x, y, "train_on_batch" if learn else "test_on_batch")
+        network = self.network
+        mode = network.training
+        network.train(learn)
+        try:
+            totals = Totals(trainer.metrics)
+            step = trainer.train_step if learn else trainer.test_step
+            loss, sums = step(inputs, targets)
+            totals.add(loss, sums, len(inputs))
+        finally:
+            network.train(mode)
+        return _given(totals.values(), return_dict)
+
+
+def _several(callbacks: Callback | Sequence[Callback] | None) -> list[Callback]:
+    given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+    for one in given:
+        if not isinstance(one, Callback):
+            raise ArgumentError(f"fit: {one!r} is not one of keras.callbacks")
+    return [one for one in given if not isinstance(one, History)] + [
+        one for one in given if isinstance(one, History)
+    ]
+
+
+def _given(values: Mapping[str, float], return_dict: bool) -> Any:
+    if return_dict:
+        return dict(values)
+    numbers = list(values.values())
+    return numbers[0] if len(numbers) == 1 else numbers

@@ -1,0 +1,48 @@
+"""The same network from the same weights gives the same losses as Keras."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from neurona import keras
+from tests.conftest import CHECKOUT
+from tests.keras.cases import CASES, Numbers
+from tests.keras.golden import stored
+
+DRIFT = 2e-5
+"""How far float32 may drift from float64 in two dozen steps, relatively."""
+
+
+def compare(ours: Numbers, theirs: Numbers) -> None:
+    assert ours.keys() == theirs.keys()
+    for name, values in theirs.items():
+        np.testing.assert_allclose(ours[name], values, rtol=DRIFT, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_numbers_are_those_that_keras_gave(name: str) -> None:
+    compare(CASES[name](keras), stored()[name])
+
+
+@pytest.mark.slow
+def test_the_keras_installed_still_gives_them() -> None:
+    if not importlib.util.find_spec("keras") or not importlib.util.find_spec("torch"):
+        pytest.skip("Keras on PyTorch is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.keras.golden", *CASES],
+        capture_output=True,
+        text=True,
+        cwd=CHECKOUT,
+        env={**os.environ, "KERAS_BACKEND": "torch"},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    for name in CASES:
+        compare(stored()[name], found[name])
