@@ -21,7 +21,7 @@ def test_examples(
         monkeypatch.setenv("NEURONA_DATA", str(request.getfixturevalue("data_folder")))
     monkeypatch.chdir(tmp_path)
     examples = run_page(page)
-    assert examples > 5 or page in ("README.md", "benchmarks.md")
+    assert examples > 5 or page in ("README.md", "benchmarks.md", "command_line.md")
     for drawn in tmp_path.glob("*.svg"):
         kept = DOCS / drawn.name
         assert drawn.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8"), drawn.name

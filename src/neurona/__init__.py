@@ -188,14 +188,26 @@ from neurona.ops.transcendental import (
 )
 
 if TYPE_CHECKING:
-    from neurona import data, graph, keras, models, nn, optim, random, report, text, train
+    from neurona import data, graph, interop, keras, models, nn, optim, random, report, text, train
     from neurona.compiler import Session, compile
 
 __version__ = "0.1.0"
 __array_api_version__ = "2024.12"
 newaxis = None
 
-_LAZY = ("data", "graph", "keras", "models", "nn", "optim", "random", "report", "text", "train")
+_LAZY = (
+    "data",
+    "graph",
+    "interop",
+    "keras",
+    "models",
+    "nn",
+    "optim",
+    "random",
+    "report",
+    "text",
+    "train",
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -301,6 +313,7 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "interop",
     "isdtype",
     "isfinite",
     "isinf",

@@ -27,6 +27,7 @@ TINY = """\
 [data]
 name = "digits"
 divide_by = 16
+split = [0.8, 0, 0.2]
 
 [network]
 layers = [{ layer = "Flatten" }, { layer = "Linear", in_features = 64, out_features = 10 }]
@@ -70,15 +71,15 @@ def test_train_and_predict(run: Run, tiny: Path, folder: Path) -> None:
 
 
 def test_options_of_train(run: Run, tiny: Path, folder: Path) -> None:
-    run("train", "tiny.toml", "--epochs", "1", "--seed", "5", "--out", "a")
-    again = run("train", "tiny.toml", "--epochs", "1", "--seed", "5", "--out", "b")
-    run("train", "tiny.toml", "--epochs", "1", "--seed", "6", "--out", "c")
+    run("train", "tiny.toml", "--set", "training.epochs=1", "--set", "seed=5", "--out", "a")
+    again = run("train", "tiny.toml", "--set", "training.epochs=1", "--set", "seed=5", "--out", "b")
+    run("train", "tiny.toml", "--set", "training.epochs=1", "--set", "seed=6", "--out", "c")
     assert "seed 5" in again.stdout
     assert "epoch 1/1" in again.stdout
     a, b, c = ((folder / name / "weights.safetensors").read_bytes() for name in "abc")
     assert a == b != c
-    run("train", "tiny.toml", "--epochs", "1")
-    second = run("train", "tiny.toml", "--epochs", "1")
+    run("train", "tiny.toml", "--set", "training.epochs=1")
+    second = run("train", "tiny.toml", "--set", "training.epochs=1")
     assert "saved in runs/tiny-2" in second.stdout
 
 
@@ -311,7 +312,14 @@ def test_nielsen(run: Run, data_folder: Path) -> None:
     scores = []
     for seed in range(3):
         done = run(
-            "train", "nielsen", "--data-dir", data_folder, "--seed", str(seed), "--out", str(seed)
+            "train",
+            "nielsen",
+            "--data-dir",
+            data_folder,
+            "--set",
+            f"seed={seed}",
+            "--out",
+            str(seed),
         )
         assert done.returncode == 0, done.stderr
         scores.append(_accuracy(done.stdout))

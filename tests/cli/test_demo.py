@@ -11,7 +11,7 @@ import pytest
 
 from neurona import data
 from neurona.cli.train import EXAMPLES
-from neurona.train.experiment import load_parts, prepare_file
+from neurona.train.experiment import load_parts, make_model, read_config
 from neurona.train.experiment import run as run_experiment
 from neurona.train.model import Model
 
@@ -98,9 +98,9 @@ def test_a_folder_of_other_things_is_left_alone(run: Run, folder: Path) -> None:
 def test_its_accuracy_does_not_hang_on_a_seed() -> None:
     scores = []
     for seed in range(8):
-        config, model = prepare_file(EXAMPLES / "digits.toml", seed=seed)
-        scores.append(
-            run_experiment(model, config, load_parts(config), verbose=False).scores["accuracy"]
-        )
+        config = read_config(EXAMPLES / "digits.toml", [f"seed={seed}"]).config
+        parts = load_parts(config)
+        model = make_model(config, parts)
+        scores.append(run_experiment(model, config, parts, verbose=False).scores["accuracy"])
     assert min(scores) >= 0.97, scores
     assert np.mean(scores) >= 0.98, scores

@@ -125,8 +125,11 @@ def product(node: Node, x: Range) -> Range:
     slack = np.where(exact | ~np.isfinite(slack), 0.0, slack)
     low = np.where(extreme, -INF, result.low)
     high = np.where(extreme, INF, result.high)
-    may = result.may | (extreme & ~result.sure)
-    made = settle(node.dtype, low, high, may, result.sure, exact=exact, slack=slack)
+    # A product that overflows and then meets 0 is NaN in this order of the factors, not in all.
+    zero, infinite = (flat[0] == flat[1]) & (size == 0), (flat[0] == flat[1]) & np.isinf(size)
+    always = flat[3].any(0) | zero.any(0) & infinite.any(0)
+    sure = np.where(extreme, always, result.sure)
+    made = settle(node.dtype, low, high, result.may | extreme, sure, exact=exact, slack=slack)
     return Range(node.dtype, *[p.reshape(node.shape) for p in made.parts()])
 
 

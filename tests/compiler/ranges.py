@@ -123,7 +123,7 @@ def settle(
     """
     low, high, may, sure = np.broadcast_arrays(low, high, may, sure)
     rounds = ~(np.asarray(exact) & representable(low, dtype) & representable(high, dtype))
-    rounds = rounds & np.isfinite(low) & np.isfinite(high) | (np.asarray(slack) > 0)
+    rounds = rounds | (np.asarray(slack) > 0)
 
     def step(x: Array) -> Array:
         finite = np.where(np.isfinite(x), x, 0.0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+import neurona as ne
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
 from neurona.core.op import Spec, registry
@@ -13,7 +14,7 @@ from neurona.core.tensor import Tensor
 from neurona.core.trace import recording
 from tests.compiler import bounds, folds, moves  # noqa: F401  (the rules register themselves)
 from tests.compiler.graphs import Array, Graph, graphs
-from tests.compiler.ranges import Range, informative, point, violations
+from tests.compiler.ranges import Range, informative, point, settle, violations
 from tests.compiler.test_random_graphs import ranges
 
 
@@ -54,6 +55,21 @@ def test_nan_and_infinity_are_certain_where_they_are() -> None:
     assert not difference.may[3:].any()
     quotient = range_of(lambda a: a / a, x)
     assert quotient.sure.tolist() == [True, True, True, True, False]
+
+
+def test_a_product_that_overflows_before_a_zero_depends_on_its_order() -> None:
+    x = np.array([3e38, 3e38, 0.0, np.inf], np.float32)
+    overflowing = range_of(lambda a: ne.prod(a[:3]), x)
+    assert overflowing.may
+    assert not overflowing.sure
+    assert range_of(lambda a: ne.prod(a[2:]), x).sure
+    assert range_of(lambda a: ne.prod(a[2:] - a[2:]), x).sure
+
+
+def test_one_infinite_bound_leaves_the_other_its_rounding() -> None:
+    no = np.zeros(1, bool)
+    made = settle(dtypes.float32, np.array([-np.inf]), np.array([1.0]), no, no, ulps=2.0)
+    assert made.high[0] == 1.0 + 2 * np.finfo(np.float32).eps
 
 
 def test_a_wrong_result_is_seen() -> None:

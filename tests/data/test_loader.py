@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurona.core.errors import ArgumentError, DataError, ShapeError
-from neurona.data import Loader
+from neurona.data import Batches, Loader
 
 
 def served(loader: Loader, epoch: int, **options: Any) -> list[list[int]]:
@@ -150,9 +150,23 @@ def test_a_batch_costs_a_slice_or_a_take() -> None:
     def best(work: Any) -> float:
         return min(timeit.repeat(work, number=1, repeat=15)) / len(starts)
 
-    # Generator and tuple: well under a microsecond a batch, plus one order an epoch.
-    assert best(lambda: drain(in_order)) < best(slices) + 2e-6
-    assert best(lambda: drain(shuffled)) < 1.5 * best(takes) + 4e-6
+    # Nothing above the bare loops but one order an epoch; the allowance is for a busy machine.
+    assert best(lambda: drain(in_order)) < best(slices) + 0.3e-6
+    assert best(lambda: drain(shuffled)) < 1.2 * best(takes) + 2e-6
+
+
+def test_what_training_asks_of_a_loader() -> None:
+    x, y, weights = np.arange(10.0), np.arange(10), np.ones(10)
+    loader = Loader(x, y, weights, batch_size=4, seed=3)
+    assert isinstance(loader, Batches)
+    assert (loader.samples, loader.batch_size, loader.seed, len(loader)) == (10, 4, 3, 3)
+    assert [array.tolist() for array in loader.peek()] == [[0, 1], [0, 1], [1, 1]]
+    assert loader.peek()[0].dtype == np.float32
+    assert [len(array) for array in Loader(x[:1], y[:1], batch_size=4).peek()] == [1, 1]
+    list(loader.epoch(0))
+    assert loader.waited == 0.0
+    loader.close()
+    loader.close()
 
 
 def test_what_is_refused() -> None:

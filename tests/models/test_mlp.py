@@ -203,11 +203,13 @@ def test_nielsen_on_the_embedded_digits() -> None:
 
 @pytest.mark.slow
 def test_nielsen_and_its_configuration_are_the_same_run(data_folder: Path) -> None:
-    from neurona.train.experiment import load_parts, prepare_file, run
+    from neurona.train.experiment import load_parts, make_model, read_config, run
 
     example = Path(__file__).resolve().parents[2] / "examples" / "nielsen.toml"
-    config, model = prepare_file(example, epochs=1)
-    run(model, config, load_parts(config, data_dir=data_folder), verbose=False)
+    config = read_config(example, ["training.epochs=1", "data.split=[1]"]).config
+    parts = load_parts(config, data_dir=data_folder)
+    model = make_model(config, parts)
+    run(model, config, parts, verbose=False)
     by_hand, _ = train_nielsen(*data.mnist(data_folder), NielsenConfig(epochs=1), verbose=False)
     for one, two in zip(model.network.parameters(), by_hand.network.parameters(), strict=True):
         np.testing.assert_array_equal(one.numpy(), two.numpy())

@@ -24,21 +24,21 @@ A complete file:
 \b
     [data]
     name = "digits"        # or "mnist", "birth_life_2010"
+    split = [0.8, 0.1, 0.1]    # shares for training, validation and test
     divide_by = 16         # inputs / 16; or standardize = true
-    test = 0.2             # for sets without a test part of their own
 
 \b
     [network]
     layers = [
         { layer = "Flatten" },
-        { layer = "Linear", in_features = 64, out_features = 32 },
+        { layer = "Linear", out_features = 32 },
         { layer = "ReLU" },
-        { layer = "Linear", in_features = 32, out_features = 10 },
+        { layer = "Linear" },    # as many outputs as there are classes
     ]
 
 \b
     [training]
-    loss = "cross_entropy"
+    loss = "cross_entropy"     # the default for classes
     optimizer = { name = "Adam", learning_rate = 1e-3 }
     epochs = 20
     batch_size = 32
@@ -85,21 +85,23 @@ def demo(
 @app.command(help=TRAIN_HELP)
 def train(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="TOML file or example.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a value, as training.epochs=3."),
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with the data sets; default: NEURONA_DATA.")
     ] = None,
     download: Annotated[
         bool, typer.Option("--download", help="Fetch a data set that is missing.")
     ] = False,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the file's.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the file's.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the model; default: runs/NAME.")
     ] = None,
 ) -> None:
     from neurona.cli.train import train as run
 
-    run(config, data_dir=data_dir, download=download, epochs=epochs, seed=seed, out=out)
+    run(config, changes=changes or [], data_dir=data_dir, download=download, out=out)
 
 
 @app.command()

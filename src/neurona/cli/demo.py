@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from neurona.cli.folders import check_folder
 from neurona.cli.train import EXAMPLES, INTERRUPTED
+from neurona.core.errors import ArgumentError
 from neurona.data.dataset import Dataset
 from neurona.data.files import replacing
 from neurona.report.predictions import save_predictions
 from neurona.report.terminal import draw_row
 from neurona.train.checkpoint import MODEL, WEIGHTS
-from neurona.train.experiment import load_parts, prepare_file, run
+from neurona.train.experiment import load_parts, make_model, read_config, run
 
 PICTURE = "predictions.png"
 SAMPLE = "digit.png"
@@ -27,9 +28,11 @@ IN_PICTURE = 20
 def demo(folder: Path, seed: int) -> None:
     """Train on the embedded digits, show what the network makes of unseen ones, save everything."""
     check_folder(folder)
-    config, model = prepare_file(EXAMPLES / "digits.toml", seed=seed)
+    config = read_config(EXAMPLES / "digits.toml", [f"seed={seed}"]).config
     parts = load_parts(config)
-    test = parts.test
+    model, test = make_model(config, parts), parts.test
+    if test is None:
+        raise ArgumentError("demo: its configuration has no test part")
     parameters = sum(parameter.size for parameter in model.network.parameters())
     print(
         f"Learning to read handwritten digits of 8 × 8 pixels: {len(parts.training):,} to learn "

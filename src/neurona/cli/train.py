@@ -8,8 +8,16 @@ from pathlib import Path
 from neurona.cli.folders import check_folder, next_run
 from neurona.core.errors import ArgumentError, nearest
 from neurona.nn.module import Module
-from neurona.train.config import Config
-from neurona.train.experiment import Outcome, Parts, load_parts, prepare_file, run
+from neurona.train.experiment import (
+    Config,
+    Outcome,
+    Parts,
+    load_parts,
+    make_model,
+    read_config,
+    run,
+)
+from neurona.train.experiment.names import name_and_options
 
 EXAMPLES = Path(__file__).parent / "examples"
 INTERRUPTED = 130
@@ -31,21 +39,17 @@ def config_path(name: str) -> Path:
 
 
 def train(
-    name: str,
-    *,
-    data_dir: Path | None,
-    download: bool,
-    epochs: int | None,
-    seed: int | None,
-    out: Path | None,
+    name: str, *, changes: list[str], data_dir: Path | None, download: bool, out: Path | None
 ) -> None:
     """Train what a configuration describes, measure it on the test part, and save it."""
     path = config_path(name)
-    config, model = prepare_file(path, epochs=epochs, seed=seed)
+    file = read_config(path, changes)
     folder = check_folder(out or next_run(path.stem))
-    parts = load_parts(config, data_dir=data_dir, download=download)
-    print_task(path.stem, config, parts, model.network)
-    outcome = run(model, config, parts)
+    with file.origins.named():
+        parts = load_parts(file.config, data_dir=data_dir, download=download)
+        model = make_model(file.config, parts)
+    print_task(path.stem, file.config, parts, model.network)
+    outcome = run(model, file.config, parts)
     model.save(folder)
     print_outcome(outcome)
     print(f"saved in {folder}")
@@ -57,13 +61,15 @@ def train(
 
 def print_task(name: str, config: Config, parts: Parts, network: Module) -> None:
     """Say what will be learnt from what."""
-    kept = "" if parts.validation is None else f", {len(parts.validation):,} to watch"
-    print(
-        f"{name}: {len(parts.training):,} samples to learn from{kept}, {len(parts.test):,} for "
-        f"the test, seed {config.seed}"
-    )
+    sizes = f"{len(parts.training):,} samples to learn from"
+    if parts.validation is not None:
+        sizes += f", {len(parts.validation):,} to watch"
+    if parts.test is not None:
+        sizes += f", {len(parts.test):,} for the test"
+    print(f"{name}: {sizes}, seed {config.seed}")
     parameters = sum(parameter.size for parameter in network.parameters())
-    print(f"network: {parameters:,} parameters, {config.training.optimizer['name']}")
+    optimizer, _ = name_and_options(config.training.optimizer, "training.optimizer")
+    print(f"network: {parameters:,} parameters, {optimizer}")
 
 
 def print_outcome(outcome: Outcome) -> None:
@@ -71,7 +77,8 @@ def print_outcome(outcome: Outcome) -> None:
     history = outcome.history
     word = "interrupted" if history.interrupted else "trained"
     print(f"{word} after {len(history.epochs)} epochs, {history.seconds:.1f} s")
-    scores = "  ".join(
-        f"{name.replace('_', ' ')} {value:#.4g}" for name, value in outcome.scores.items()
-    )
-    print(f"test: {scores}")
+    if outcome.scores:
+        scores = "  ".join(
+            f"{name.replace('_', ' ')} {value:#.4g}" for name, value in outcome.scores.items()
+        )
+        print(f"test: {scores}")

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are read compressed or not, and files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from neurona.core.errors import DataError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading, uncompressed where it is a gzip container, whatever its name.
+
+    Raises DataError, naming the file, when it is missing, no file, damaged, or changes its length
+    while the block reads it.
+    """
+    import zlib
+
+    try:
+        with path.open("rb") as file:
+            compressed = file.read(2) == _GZIP_MAGIC
+            file.seek(0)
+            length = os.fstat(file.fileno()).st_size
+            if compressed:
+                import gzip
+
+                with gzip.GzipFile(fileobj=file) as stream:
+                    yield stream  # type: ignore[misc]  # reads like any other
+            else:
+                yield file
+            if os.fstat(file.fileno()).st_size != length:
+                raise DataError(f"{path}: changed its length while it was read; read it again")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except EOFError:
+        raise DataError(f"{path}: truncated gzip file: expected more data, found its end") from None
+    except zlib.error as error:
+        raise DataError(f"{path}: damaged gzip file: {error}") from None
+    except OSError as error:  # gzip.BadGzipFile is one
+        raise DataError(f"{path}: cannot be read: {error}") from None
 
 
 @contextmanager

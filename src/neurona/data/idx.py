@@ -10,16 +10,13 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurona.core.errors import DataError, DTypeError, ShapeError
-from neurona.data.files import replacing
-
-if TYPE_CHECKING:
-    import gzip
+from neurona.data.files import reading, replacing
 
 ELEMENT_TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
@@ -29,7 +26,6 @@ ELEMENT_TYPES: dict[int, np.dtype[Any]] = {
     0x0D: np.dtype(">f4"),
     0x0E: np.dtype(">f8"),
 }
-_GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
 
 
@@ -49,27 +45,9 @@ def read_idx(path: str | os.PathLike[str], *, sha256: str | None = None) -> NDAr
     array([[0, 1, 2],
            [3, 4, 5]], dtype=int16)
     """
-    import zlib
-
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            compressed = file.read(2) == _GZIP_MAGIC
-            file.seek(0)
-            if not compressed:
-                return _read_stream(file, path, sha256)
-            import gzip
-
-            with gzip.GzipFile(fileobj=file) as stream:
-                return _read_stream(stream, path, sha256)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except EOFError:
-        raise DataError(f"{path}: truncated gzip file: expected more data, found its end") from None
-    except zlib.error as error:
-        raise DataError(f"{path}: damaged gzip file: {error}") from None
-    except OSError as error:  # gzip.BadGzipFile is one
-        raise DataError(f"{path}: cannot be read: {error}") from None
+    with reading(path) as stream:
+        return _read_stream(stream, path, sha256)
 
 
 def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
@@ -100,7 +78,7 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
         file.write(content)
 
 
-def _read_stream(stream: IO[bytes] | gzip.GzipFile, path: Path, sha256: str | None) -> NDArray[Any]:
+def _read_stream(stream: IO[bytes], path: Path, sha256: str | None) -> NDArray[Any]:
     start = _read_up_to(stream, 4)
     code = start[2] if len(start) == 4 else None
     if start[:2] != b"\0\0" or code not in ELEMENT_TYPES:
@@ -139,7 +117,7 @@ def _read_stream(stream: IO[bytes] | gzip.GzipFile, path: Path, sha256: str | No
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _read_up_to(stream: IO[bytes] | gzip.GzipFile, size: int) -> bytearray:
+def _read_up_to(stream: IO[bytes], size: int) -> bytearray:
     """Read `size` bytes or to the end; a lying header costs no memory beyond what is there."""
     content = bytearray()
     while len(content) < size:

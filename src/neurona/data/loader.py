@@ -1,21 +1,61 @@
-"""Batches of arrays in memory, in an order that depends only on seed and epoch."""
+"""What serves batches, and the loader of arrays in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from neurona.core.errors import ArgumentError, DataError, ShapeError
-from neurona.data.order import permutation
+from neurona.core.errors import DataError, ShapeError
+from neurona.data.order import BatchOrder
+
+Batch = tuple[NDArray[Any], ...]
 
 
-class Loader:
+@runtime_checkable
+class Batches(Protocol):
+    """What training asks of a loader. `Loader` and `StreamLoader` are ones; so is any such object.
+
+    A batch is a tuple of arrays `(batch, …)`: inputs and targets, and weights if there are any.
+    What is served depends on `seed`, the epoch and the sample alone.
+
+    - `len(loader)`: batches in an epoch.
+    - `samples`, `batch_size`, `seed`: what it was made with.
+    - `waited`: seconds that the consumer has waited for data since the current epoch began.
+
+    >>> isinstance(Loader(np.zeros(3), batch_size=1), Batches)
+    True
+    """
+
+    @property
+    def samples(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def waited(self) -> float: ...
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, epoch: int, *, start_batch: int = 0) -> Iterator[Batch]:
+        """Return an iterator over the batches of an epoch, from `start_batch` on."""
+
+    def peek(self) -> Batch:
+        """Return the first one or two samples in natural order, for checks before training."""
+
+    def close(self) -> None:
+        """Give back threads, processes and files; a loader that is closed twice is closed."""
+
+
+class Loader(BatchOrder):
     """Cuts arrays of the same length into batches, epoch by epoch.
 
-    - `arrays`: one or more arrays `(sample, …)`.
+    - `arrays`: one or more arrays `(sample, …)`: inputs, targets and, if samples count
+      differently, weights.
     - `batch_size`: samples in a batch; the last batch is shorter unless `drop_last`.
     - `shuffle`: a new order each epoch, a function of `seed` and the epoch's number alone, so that
       a run can be resumed anywhere and workers cannot change it. Otherwise the arrays' own order.
@@ -26,8 +66,8 @@ class Loader:
       layers raise on a dtype mismatch. None leaves them alone. Integers are never cast.
 
     A batch is a tuple of arrays `(batch, …)`. In the arrays' own order it holds views, and a batch
-    costs a slice; otherwise each array is gathered by one `take`. Arrays that are not contiguous
-    are copied once.
+    costs less than a slice; otherwise each array is gathered by one `take`. Arrays that are not
+    contiguous are copied once.
 
     Raises ShapeError for arrays of different lengths or no samples, ArgumentError for other
     arguments out of range, DataError for a value too large for `dtype`.
@@ -57,71 +97,48 @@ class Loader:
                 "Loader: needs arrays of one length on their first axis, found shapes "
                 f"{[np.shape(array) for array in arrays]}"
             )
-        self._length = len(arrays[0])
-        if self._length == 0:
-            raise ShapeError("Loader: the arrays hold no samples")
-        if batch_size < 1:
-            raise ArgumentError(f"Loader: batch_size must be at least 1, found {batch_size}")
-        if drop_last and batch_size > self._length:
-            raise ArgumentError(
-                f"Loader: batch_size {batch_size} with drop_last leaves no batch of the "
-                f"{self._length} samples"
-            )
-        if not 0 <= seed < 1 << 64:
-            raise ArgumentError(f"Loader: seed must be in 0…2**64−1, found {seed}")
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.seed = seed
-        self.drop_last = drop_last
+        super().__init__(
+            len(arrays[0]),
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            drop_last=drop_last,
+            difficulty=difficulty,
+        )
+        self.waited = 0.0
         self._arrays = tuple(_prepare(array, dtype) for array in arrays)
-        self._rank = None if difficulty is None else _ranks(difficulty, self._length)
 
-    def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
-        whole, rest = divmod(self._length, self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
-
-    def order(self, epoch: int) -> NDArray[np.int64]:
-        """Return the sample numbers of an epoch, `(sample,)`, in the order they are served.
-
-        Batch k holds `order(epoch)[k * batch_size : (k + 1) * batch_size]`.
-        """
-        if self.shuffle:
-            order = permutation(self._length, seed=self.seed, stream=epoch)
-        else:
-            order = np.arange(self._length, dtype=np.int64)
-        if self._rank is not None:
-            order = order[np.argsort(self._rank[order], kind="stable")]
-        return order
-
-    def epoch(self, epoch: int, *, start_batch: int = 0) -> Iterator[tuple[NDArray[Any], ...]]:
+    def epoch(self, epoch: int, *, start_batch: int = 0) -> Iterator[Batch]:
         """Return an iterator over the batches of an epoch, from `start_batch` on.
 
         Raises ArgumentError when `epoch` is negative or `start_batch` is not in 0…len(loader).
         """
-        if epoch < 0:
-            raise ArgumentError(f"Loader: epoch must not be negative, found {epoch}")
-        if not 0 <= start_batch <= len(self):
-            raise ArgumentError(
-                f"Loader: start_batch must be in 0…{len(self)}, found {start_batch}"
-            )
-        if not self.shuffle and self._rank is None:
-            return self._slices(start_batch)
-        return self._gathers(self.order(epoch), start_batch)
-
-    def _slices(self, start_batch: int) -> Iterator[tuple[NDArray[Any], ...]]:
-        size = self.batch_size
-        for start in range(start_batch * size, len(self) * size, size):
-            yield tuple([array[start : start + size] for array in self._arrays])
-
-    def _gathers(
-        self, order: NDArray[np.int64], start_batch: int
-    ) -> Iterator[tuple[NDArray[Any], ...]]:
-        size = self.batch_size
-        for start in range(start_batch * size, len(self) * size, size):
-            chosen = order[start : start + size]
+        self._check_place(epoch, start_batch)
+        if not self.shuffle and self._scores is None:
+            return zip(*[self._cut(array, start_batch) for array in self._arrays], strict=True)
+        order = self.order(epoch)
+        served = []
+        for array in self._arrays:
+            take: Any = array.take
             # The order is in range by construction, and "clip" spares take a buffered second copy.
-            yield tuple([array.take(chosen, 0, None, "clip") for array in self._arrays])
+            options = repeat(0), repeat(None), repeat("clip")
+            served.append(map(take, self._cut(order, start_batch), *options))
+        return zip(*served, strict=True)
+
+    def peek(self) -> Batch:
+        """Return views of the first one or two samples in natural order."""
+        return tuple([array[:2] for array in self._arrays])
+
+    def close(self) -> None:
+        """Do nothing: arrays in memory hold no threads or files."""
+
+    def _cut(self, array: NDArray[Any], start_batch: int) -> Iterator[NDArray[Any]]:
+        """The batches of a contiguous array; rows of a matrix cost half as much as slices."""
+        size = self.batch_size
+        whole = self.samples // size
+        batches = array[: whole * size].reshape(whole, size, *array.shape[1:])
+        rest = [array[whole * size :]] if start_batch <= whole < len(self) else []
+        return chain(batches[start_batch:], rest)
 
 
 def _prepare(array: NDArray[Any], dtype: DTypeLike | None) -> NDArray[Any]:
@@ -137,15 +154,3 @@ def _prepare(array: NDArray[Any], dtype: DTypeLike | None) -> NDArray[Any]:
             ) from None
     # take copies the whole of a non-contiguous array at every call
     return np.ascontiguousarray(array)
-
-
-def _ranks(difficulty: ArrayLike, length: int) -> NDArray[Any]:
-    scores = np.asarray(difficulty)
-    if scores.shape != (length,):
-        raise ShapeError(
-            f"Loader: difficulty must hold one score for each of {length} samples, shape "
-            f"({length},), found {scores.shape}"
-        )
-    if scores.dtype.kind not in "biuf" or not np.isfinite(scores).all():
-        raise ArgumentError("Loader: difficulty must hold finite numbers")
-    return scores.copy()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neurona.core.errors import ArgumentError, CheckpointError, nearest
 from neurona.data.images import LAYOUTS, prepare_digit, read_image
+from neurona.data.table_reader import TableReader
 
 Path = str | PathLike[str]
 
@@ -72,7 +73,7 @@ class DigitReader:
             raise CheckpointError(str(error)) from None
 
 
-_KINDS: dict[str, Any] = {"digit": DigitReader}
+_KINDS: dict[str, Any] = {"digit": DigitReader, "table": TableReader}
 
 
 def reader_to_json(reader: Reader | None) -> dict[str, Any] | None:

@@ -1,22 +1,28 @@
-"""Optimisers, gradient clipping and penalties; see `docs/optimisers.md`."""
+"""Optimisers, schedules, gradient clipping and penalties; see `docs/optimisers.md`."""
 
+from neurona.optim import schedules
 from neurona.optim.adam import Adam
 from neurona.optim.adamw import AdamW
 from neurona.optim.clip import clip_gradient_norm, clip_gradient_value
 from neurona.optim.optimizer import Optimizer
 from neurona.optim.penalty import elastic_net, l1, l2, limit_norms, weights
+from neurona.optim.schedules import SCHEDULES, Schedule, make_schedule
 from neurona.optim.sgd import SGD
 
 __all__ = [
+    "SCHEDULES",
     "SGD",
     "Adam",
     "AdamW",
     "Optimizer",
+    "Schedule",
     "clip_gradient_norm",
     "clip_gradient_value",
     "elastic_net",
     "l1",
     "l2",
     "limit_norms",
+    "make_schedule",
+    "schedules",
     "weights",
 ]

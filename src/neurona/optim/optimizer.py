@@ -112,6 +112,12 @@ class Optimizer:
         self._rate.assign(self._rate_value(value))
 
     @property
+    def rates(self) -> list[Variable]:
+        """The learning rates, each once: that of `learning_rate` first, then those of groups."""
+        own = [group.learning_rate for group in self.groups]
+        return list({id(rate): rate for rate in [self._rate, *own]}.values())
+
+    @property
     def parameters(self) -> list[Variable]:
         """The parameters of all groups."""
         return [parameter for group in self.groups for parameter in group.parameters]

@@ -23,6 +23,7 @@ from neurona.train.metrics import (
     measure,
 )
 from neurona.train.model import Model
+from neurona.train.plateau import ReduceOnPlateau
 from neurona.train.preprocessing import Division
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Model",
     "Precision",
     "Recall",
+    "ReduceOnPlateau",
     "RootMeanSquaredError",
     "TopKAccuracy",
     "build",

@@ -203,28 +203,12 @@ def build(description: Any, place: str = "network") -> Module:
 
 def draw(description: Any, place: str = "network") -> Module:
     """Like `build`, with parameters from the default generator, which moves on."""
-    if not isinstance(description, Mapping):
-        raise ArgumentError(f"{place}: a layer is a table with {LAYER!r}, not {description!r}")
-    if not isinstance(description.get(LAYER), str):
-        raise ArgumentError(f"{place}: {LAYER!r} with the name of a layer is missing")
-    cls = layer_class(description[LAYER], place)
-    given = {name: value for name, value in description.items() if name != LAYER}
+    cls, given = look_up(description, place)
     if issubclass(cls, nn.Sequential):
         return _sequential(cls, given, place)
-    parameters = _parameters(cls)
-    for name in given:
-        if name not in parameters:
-            raise ArgumentError(
-                f"{place}: {cls.__name__} has no argument {name!r}{nearest(name, parameters)}"
-            )
-    needed = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty]
-    missing = [name for name in needed if name not in given]
+    missing = [name for name in required(cls) if name not in given]
     if missing:
         raise ArgumentError(f"{place}: {cls.__name__} needs {', '.join(missing)}")
-    for name, value in given.items():
-        wants_layer = "Module" in str(parameters[name].annotation)
-        if wants_layer and not (value is None or isinstance(value, Mapping)):
-            raise ArgumentError(f"{place}.{name}: a layer is a table with {LAYER!r}, not {value!r}")
     arguments = {name: _value(value, f"{place}.{name}") for name, value in given.items()}
     try:
         return cls(**arguments)
@@ -232,11 +216,42 @@ def draw(description: Any, place: str = "network") -> Module:
         raise ArgumentError(f"{place}: {error or type(error).__name__}") from None
 
 
+def look_up(description: Any, place: str) -> tuple[type[Module], dict[str, Any]]:
+    """The class of a description and the arguments that it gives; what is inside is not looked at.
+
+    Raises `ArgumentError`, with the place, for no description, unknown layers and arguments.
+    """
+    if not isinstance(description, Mapping):
+        raise ArgumentError(f"{place}: a layer is a table with {LAYER!r}, not {description!r}")
+    if not isinstance(description.get(LAYER), str):
+        raise ArgumentError(f"{place}: {LAYER!r} with the name of a layer is missing")
+    cls = layer_class(description[LAYER], place)
+    given = {name: value for name, value in description.items() if name != LAYER}
+    if issubclass(cls, nn.Sequential):
+        if set(given) != {MODULES} or not isinstance(given[MODULES], (list, Mapping)):
+            found = ", ".join(map(repr, given)) or "nothing"
+            raise ArgumentError(f"{place}: {cls.__name__} needs a list {MODULES!r}, found {found}")
+        return cls, given
+    parameters = _parameters(cls)
+    for name in given:
+        if name not in parameters:
+            raise ArgumentError(
+                f"{place}: {cls.__name__} has no argument {name!r}{nearest(name, parameters)}"
+            )
+    for name, value in given.items():
+        wants_layer = "Module" in str(parameters[name].annotation)
+        if wants_layer and not (value is None or isinstance(value, Mapping)):
+            raise ArgumentError(f"{place}.{name}: a layer is a table with {LAYER!r}, not {value!r}")
+    return cls, given
+
+
+def required(cls: type[Module]) -> list[str]:
+    """The constructor arguments of a layer that have no default."""
+    return [n for n, p in _parameters(cls).items() if p.default is inspect.Parameter.empty]
+
+
 def _sequential(cls: type[nn.Sequential], given: Mapping[str, Any], place: str) -> Module:
-    inside = given.get(MODULES)
-    if set(given) != {MODULES} or not isinstance(inside, (list, Mapping)):
-        found = ", ".join(map(repr, given)) or "nothing"
-        raise ArgumentError(f"{place}: {cls.__name__} needs a list {MODULES!r}, found {found}")
+    inside = given[MODULES]
     if isinstance(inside, Mapping):
         made = {name: draw(one, f"{place}.{MODULES}.{name}") for name, one in inside.items()}
         return cls(made)

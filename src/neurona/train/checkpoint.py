@@ -20,13 +20,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import neurona
-from neurona.core.dtypes import bfloat16
 from neurona.core.errors import ArgumentError, CheckpointError
 from neurona.core.op import Array
 from neurona.data.files import replacing
+from neurona.data.safetensors import from_safetensors, to_safetensors
 
 MODEL = "model.json"
 WEIGHTS = "weights.safetensors"
@@ -44,14 +42,6 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "epochs": (int,),
 }
 """What a description holds, and the types of it."""
-
-_DTYPES = {
-    "BOOL": np.dtype(np.bool_),
-    "BF16": bfloat16,
-    **{f"F{bits}": np.dtype(f"float{bits}") for bits in (16, 32, 64)},
-    **{f"I{bits}": np.dtype(f"int{bits}") for bits in (8, 16, 32, 64)},
-    **{f"U{bits}": np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)},
-}
 
 
 def write(folder: Path, description: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
@@ -169,39 +159,3 @@ def blaming(path: Path) -> Iterator[None]:
         yield
     except (ArgumentError, CheckpointError) as error:
         raise CheckpointError(f"{path}: {' '.join(str(error).split())}") from None
-
-
-# --- safetensors ---
-
-
-def to_safetensors(arrays: Mapping[str, Array]) -> bytes:
-    """Arrays by name as the content of a safetensors file.
-
-    >>> content = to_safetensors({"w": np.ones((2, 3), np.float32)})
-    >>> from_safetensors(content, Path("w.safetensors"))["w"].shape
-    (2, 3)
-    """
-    from safetensors.numpy import save
-
-    return save({name: np.asarray(array, order="C") for name, array in arrays.items()})
-
-
-def from_safetensors(content: bytes, path: Path) -> dict[str, Array]:
-    """The arrays of a safetensors file; they own their memory.
-
-    Raises `CheckpointError`, naming `path`, for content that is damaged or of a dtype unknown here.
-    """
-    from safetensors import SafetensorError, deserialize
-
-    try:
-        entries: Any = deserialize(content)  # type: ignore[no-untyped-call]
-    except SafetensorError as error:
-        raise CheckpointError(f"{path}: not a whole safetensors file: {error}") from None
-    arrays = {}
-    for name, entry in entries:
-        dtype = _DTYPES.get(entry["dtype"])
-        if dtype is None:
-            raise CheckpointError(f"{path}: {name!r} has the unknown dtype {entry['dtype']!r}")
-        flat = np.frombuffer(entry["data"], dtype)
-        arrays[name] = flat.reshape(entry["shape"]).copy()
-    return arrays

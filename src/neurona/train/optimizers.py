@@ -31,6 +31,18 @@ def optimizer_class(name: str, place: str = "optimizer") -> type[Optimizer]:
     return known[name]
 
 
+def check_options(name: str, options: Iterable[str], place: str = "optimizer") -> None:
+    """Raise `ArgumentError`, with the place, for an unknown optimiser or option."""
+    signature = inspect.signature(optimizer_class(name, place))
+    known = [option for option in signature.parameters if option != "parameters"]
+    for option in options:
+        if option not in known:
+            raise ArgumentError(
+                f"{place}: {name} has no option {option!r}{nearest(option, known)} "
+                f"(known: {', '.join(known)})"
+            )
+
+
 def make_optimizer(
     parameters: Iterable[Variable],
     name: str,
@@ -41,17 +53,10 @@ def make_optimizer(
 
     Raises `ArgumentError`, with the place, for options the class has not or refuses.
     """
-    cls = optimizer_class(name, place)
-    known = [option for option in inspect.signature(cls).parameters if option != "parameters"]
     given = dict(options or {})
-    for option in given:
-        if option not in known:
-            raise ArgumentError(
-                f"{place}: {name} has no option {option!r}{nearest(option, known)} "
-                f"(known: {', '.join(known)})"
-            )
+    check_options(name, given, place)
     plain = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
-    make: Any = cls
+    make: Any = optimizer_class(name, place)
     try:
         made: Optimizer = make(parameters, **plain)
     except (TypeError, ValueError) as error:

@@ -4,7 +4,13 @@ from neurona.train.metrics.base import GatheringMetric, Metric, recorded
 from neurona.train.metrics.classification import Accuracy, BinaryAccuracy, TopKAccuracy
 from neurona.train.metrics.counts import F1, ConfusionMatrix, Precision, Recall
 from neurona.train.metrics.ranking import ROCAUC
-from neurona.train.metrics.registry import METRICS, find_metric, find_metrics, measure
+from neurona.train.metrics.registry import (
+    METRICS,
+    find_metric,
+    find_metrics,
+    larger_is_better,
+    measure,
+)
 from neurona.train.metrics.regression import (
     R2,
     MeanAbsoluteError,
@@ -30,6 +36,7 @@ __all__ = [
     "TopKAccuracy",
     "find_metric",
     "find_metrics",
+    "larger_is_better",
     "measure",
     "recorded",
 ]

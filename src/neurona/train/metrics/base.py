@@ -17,12 +17,14 @@ Sums = Sequence[Any]
 class Metric:
     """The base of all metrics; a new one defines `name`, `sums` and `value`.
 
+    `larger_is_better` tells callbacks what an improvement is; set it to False for an error.
     A metric keeps no state. `sums` is recorded into the step; the loop adds the sums of the batches
     up in float64 and asks `value` for the number, so that an incomplete last batch counts with its
     own size.
     """
 
     name = "metric"
+    larger_is_better = True
 
     def sums(self, output: Tensor, target: Tensor) -> Sums:
         """Tensors of any fixed shape, or numbers, that add up over batches."""

@@ -95,6 +95,23 @@ def find_metrics(
     return tuple(found.values())
 
 
+def larger_is_better(name: str, metrics: Iterable[Metric]) -> bool:
+    """Whether a value of an epoch is the better the larger it is, by its name.
+
+    metrics: those of the run; "validation_" in front changes nothing. Raises `ArgumentError` with
+    the nearest name.
+    """
+    known = {"loss": False} | {metric.name: metric.larger_is_better for metric in metrics}
+    plain = name.removeprefix("validation_")
+    if plain not in known:
+        both = [*known, *[f"validation_{one}" for one in known]]
+        raise ArgumentError(
+            f"there is no value {name!r} to watch{nearest(name, both)} (measured: "
+            f"{', '.join(known)}, and the same with 'validation_' in front)"
+        )
+    return known[plain]
+
+
 def measure(metric: Metric, output: Any, target: Any) -> Any:
     """The metric of outputs and targets that are at hand, (sample, …) each.
 

@@ -21,6 +21,7 @@ class MeanAbsoluteError(Metric):
     """Σ|y − t| / N over all elements."""
 
     name = "mean_absolute_error"
+    larger_is_better = False
 
     def sums(self, output: Tensor, target: Tensor) -> Sums:
         return sum(abs(difference(self.name, output, target))), output.size
@@ -30,6 +31,7 @@ class MeanSquaredError(Metric):
     """Σ(y − t)² / N over all elements."""
 
     name = "mean_squared_error"
+    larger_is_better = False
 
     def sums(self, output: Tensor, target: Tensor) -> Sums:
         error = difference(self.name, output, target)

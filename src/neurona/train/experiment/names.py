@@ -1,0 +1,48 @@
+"""The names in a configuration: each must be known, with the options it has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neurona.core.errors import ArgumentError, nearest
+from neurona.train.experiment.initial import check_initialiser
+from neurona.train.experiment.network import check_layers
+from neurona.train.experiment.schema import Config
+from neurona.train.losses import LOSSES
+from neurona.train.metrics import find_metric
+from neurona.train.optimizers import check_options
+
+
+def check_names(config: Config) -> None:
+    """Look up every name and the options that stand with it, before any data are read.
+
+    Raises `ArgumentError` with the place.
+    """
+    check_layers(config.network.layers, "network.layers")
+    for kind, table in (("weights", config.network.weights), ("biases", config.network.biases)):
+        if table is not None:
+            check_initialiser(table, f"network.{kind}")
+    training = config.training
+    if training.loss is not None and training.loss not in LOSSES:
+        raise ArgumentError(
+            f"training.loss: unknown name {training.loss!r}{nearest(training.loss, LOSSES)}"
+        )
+    for metric in training.metrics or ():
+        try:
+            find_metric(metric)
+        except ArgumentError as error:
+            raise ArgumentError(f"training.{error}") from None
+    check_options(*name_and_options(training.optimizer, "training.optimizer"), "training.optimizer")
+
+
+def name_and_options(value: str | dict[str, Any], place: str) -> tuple[str, dict[str, Any]]:
+    """What a name, or a table of `name` and options, says. Raises `ArgumentError` without a name.
+
+    >>> name_and_options({"name": "SGD", "momentum": 0.9}, "training.optimizer")
+    ('SGD', {'momentum': 0.9})
+    """
+    if isinstance(value, str):
+        return value, {}
+    if not isinstance(value.get("name"), str):
+        raise ArgumentError(f"{place}: 'name' is missing, as in {{ name = \"Adam\" }}")
+    return value["name"], {key: option for key, option in value.items() if key != "name"}

@@ -1,0 +1,137 @@
+"""From a TOML file to a checked configuration."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from neurona.core.errors import ArgumentError, nearest
+from neurona.train.experiment.changes import change
+from neurona.train.experiment.names import check_names
+from neurona.train.experiment.places import TOP, Origins
+from neurona.train.experiment.schema import Config, DataConfig
+from neurona.train.experiment.toml import lines_of, to_toml
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A configuration that was read: `raw` as nested dictionaries, `origins` of its values."""
+
+    path: Path
+    text: str
+    raw: dict[str, Any]
+    config: Config
+    origins: Origins
+
+    def to_toml(self) -> str:
+        """The configuration as it holds, with all changes; unchanged, the text as it was read."""
+        return to_toml(self.raw) if self.origins.changes else self.text
+
+
+def read_config(path: str | Path, changes: Iterable[str] = ()) -> ConfigFile:
+    """Read and check a TOML file; changes: as "training.epochs=3", done first.
+
+    Raises `ArgumentError` with file and line, or the change, for a file that is missing or not
+    TOML, unknown keys and names (with the nearest known one), and values of a wrong type or out of
+    range.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text)
+    except FileNotFoundError:
+        raise ArgumentError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"{path}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ArgumentError(f"{path}: not TOML: {error}") from None
+    raw, changed = change(raw, changes)
+    origins = Origins(str(path), lines_of(text), changed)
+    with origins.named():
+        return ConfigFile(path, text, raw, parse_config(raw), origins)
+
+
+def parse_config(raw: Mapping[str, Any]) -> Config:
+    """The configuration in nested dictionaries. Raises `ArgumentError` with the place.
+
+    >>> parse_config({"data": {"nmae": "digits"}, "network": {}, "training": {}})
+    Traceback (most recent call last):
+        ...
+    neurona.core.errors.ArgumentError: data: unknown key 'nmae'; did you mean 'name'?
+    """
+    _check_keys(raw, Config, "")
+    try:
+        config = msgspec.convert(dict(raw), Config, strict=True)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$")
+        where = place.rstrip("`").lstrip(".") or "the configuration"
+        raise ArgumentError(f"{where}: {_in_words(message)}") from None
+    _check_values(config)
+    check_names(config)
+    return config
+
+
+def _in_words(message: str) -> str:
+    """A message of msgspec in the words of TOML."""
+    words = {"object": "table", "array": "list", "str": "string", "int": "whole number"}
+    words |= {"float": "number", "bool": "true or false", "null": "nothing"}
+    if message.startswith("Object missing required field"):
+        return f"the key {message.split('`')[1]!r} is missing"
+    if message.startswith("Expected `"):
+        _, wanted, _, found, _ = message.split("`")
+        kinds = [words.get(kind, kind) for kind in wanted.split(" | ") if kind != "null"]
+        return f"expected {' or '.join(kinds)}, found {words.get(found, found)}"
+    return message[0].lower() + message[1:]
+
+
+def _check_keys(raw: Any, kind: Any, place: str) -> None:
+    """Raise `ArgumentError` for the first key that the Struct has no field for."""
+    if not isinstance(raw, Mapping):
+        return
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    for key, value in raw.items():
+        if key not in fields:
+            raise ArgumentError(
+                f"{place or TOP}: unknown key {key!r}{nearest(key, fields)}"
+                + ("" if nearest(key, fields) else f" (known: {', '.join(fields)})")
+            )
+        if isinstance(fields[key], type) and issubclass(fields[key], msgspec.Struct):
+            _check_keys(value, fields[key], f"{place}.{key}" if place else key)
+
+
+def _check_values(config: Config) -> None:
+    training = config.training
+    for place, number, low in (
+        ("training.epochs", training.epochs, 1),
+        ("training.batch_size", training.batch_size, 1),
+        ("seed", config.seed, 0),
+    ):
+        if number < low:
+            raise ArgumentError(f"{place}: must be at least {low}, found {number}")
+    _check_data(config.data)
+    if not config.network.layers:
+        raise ArgumentError("network.layers: there are none")
+
+
+def _check_data(data: DataConfig) -> None:
+    if data.split is not None:
+        shares = data.split
+        if not 1 <= len(shares) <= 3 or not all(0 <= share <= 1 for share in shares):
+            raise ArgumentError(
+                "data.split: shares of the training, validation and test part are needed, as in "
+                f"[0.8, 0.1, 0.1], found {shares}"
+            )
+        if not math.isclose(sum(shares), 1, abs_tol=1e-6) or not shares[0]:
+            raise ArgumentError(
+                f"data.split: the shares must add up to 1, the first above 0, found {shares}"
+            )
+    if data.divide_by is not None and data.standardize:
+        raise ArgumentError("data.standardize: give divide_by or standardize, not both")
+    if data.divide_by is not None and (data.divide_by == 0 or not math.isfinite(data.divide_by)):
+        raise ArgumentError(f"data.divide_by: must be finite and not 0, found {data.divide_by}")
