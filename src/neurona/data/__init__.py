@@ -1,29 +1,37 @@
 """Data sets, splits, standardisation, batches and pictures, on NumPy arrays."""
 
+from neurona.data.array_source import ArraySource
 from neurona.data.columns import ColumnEncoder
 from neurona.data.csv_file import read_csv
 from neurona.data.dataset import Dataset
 from neurona.data.datasets import birth_life_2010, digits, load, mnist
 from neurona.data.encoding import TARGET_CODES, encode_targets
 from neurona.data.idx import read_idx, write_idx
-from neurona.data.images import prepare_digit, read_image
+from neurona.data.image_folder import ImageFolder
+from neurona.data.images import prepare_digit, read_image, resize_image
 from neurona.data.loader import Batches, Loader
 from neurona.data.readers import DigitReader, Reader
+from neurona.data.source import Source, sample_generator
 from neurona.data.splits import split, split_indices
 from neurona.data.standardize import Standardizer
+from neurona.data.stream import StreamLoader
 from neurona.data.table import Categories, Table
 from neurona.data.table_reader import TableReader
 
 __all__ = [
     "TARGET_CODES",
+    "ArraySource",
     "Batches",
     "Categories",
     "ColumnEncoder",
     "Dataset",
     "DigitReader",
+    "ImageFolder",
     "Loader",
     "Reader",
+    "Source",
     "Standardizer",
+    "StreamLoader",
     "Table",
     "TableReader",
     "birth_life_2010",
@@ -35,6 +43,8 @@ __all__ = [
     "read_csv",
     "read_idx",
     "read_image",
+    "resize_image",
+    "sample_generator",
     "split",
     "split_indices",
     "write_idx",

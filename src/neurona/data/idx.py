@@ -78,7 +78,11 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
         file.write(content)
 
 
-def _read_stream(stream: IO[bytes], path: Path, sha256: str | None) -> NDArray[Any]:
+def read_idx_header(stream: IO[bytes], path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape and stored dtype of the IDX file `path`; leave `stream` at the first element.
+
+    Raises DataError, naming the file, when it is not IDX or ends in its header.
+    """
     start = _read_up_to(stream, 4)
     code = start[2] if len(start) == 4 else None
     if start[:2] != b"\0\0" or code not in ELEMENT_TYPES:
@@ -91,8 +95,12 @@ def _read_stream(stream: IO[bytes], path: Path, sha256: str | None) -> NDArray[A
         raise DataError(
             f"{path}: truncated: expected {start[3]} axis lengths, found {len(lengths) // 4}"
         )
-    dtype = ELEMENT_TYPES[code]
-    shape = tuple(np.frombuffer(lengths, dtype=">u4").tolist())
+    return tuple(np.frombuffer(lengths, dtype=">u4").tolist()), ELEMENT_TYPES[code]
+
+
+def _read_stream(stream: IO[bytes], path: Path, sha256: str | None) -> NDArray[Any]:
+    shape, dtype = read_idx_header(stream, path)
+    header_length = stream.tell()
     expected = math.prod(shape) * dtype.itemsize
     # One byte more than expected shows a file that is too long without reading all of it.
     elements = _read_up_to(stream, expected + 1)
@@ -106,7 +114,8 @@ def _read_stream(stream: IO[bytes], path: Path, sha256: str | None) -> NDArray[A
     if sha256 is not None:
         import hashlib
 
-        digest = hashlib.sha256(start + lengths)
+        stream.seek(0)
+        digest = hashlib.sha256(stream.read(header_length))
         digest.update(elements)
         if digest.hexdigest() != sha256:
             raise DataError(

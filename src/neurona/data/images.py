@@ -18,6 +18,7 @@ LAYOUTS = ("mnist", "digits")
 """The data sets in whose form `prepare_digit` puts a picture."""
 
 _EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
+RESIZES = ("crop", "stretch")
 _INK = 0.2  # share of the darkest ink from which a pixel counts as part of the drawing
 _FAINT_DOT = 0.08  # ink that never becomes a dot of the 32×32 bitmap
 _SURE_DOT = 0.9  # ink that always becomes one
@@ -59,6 +60,45 @@ def read_image(
     except (OSError, EOFError, SyntaxError, ValueError, IndexError, struct.error) as error:
         # What Pillow lets out for damaged files; found by flipping bytes.
         raise DataError(f"{path}: damaged or truncated picture: {error}") from None
+
+
+def resize_image(
+    picture: NDArray[np.uint8], size: tuple[int, int], *, resize: str = "crop"
+) -> NDArray[np.uint8]:
+    """Return a picture, `(row, column)` or `(row, column, 3)`, uint8, with `size` rows and columns.
+
+    - `"crop"`: scaled by one factor to cover `size`, what sticks out cut off evenly on both sides.
+    - `"stretch"`: rows and columns scaled each by its own factor.
+
+    Bilinear interpolation, widened to an average over what falls on a pixel when made smaller.
+
+    Raises ArgumentError for an unknown `resize` or an empty `size`.
+
+    >>> wide = np.zeros((10, 30), dtype=np.uint8)
+    >>> wide[:, 10:20] = 255
+    >>> resize_image(wide, (10, 10)).mean(), resize_image(wide, (10, 10), resize="stretch").mean()
+    (np.float64(255.0), np.float64(85.0))
+    """
+    from PIL import Image
+
+    if resize not in RESIZES:
+        raise ArgumentError(
+            f"resize_image: unknown resize {resize!r}{nearest(str(resize), RESIZES)} "
+            f"(known: {', '.join(RESIZES)})"
+        )
+    rows, columns = size
+    if rows < 1 or columns < 1:
+        raise ArgumentError(f"resize_image: size must be at least 1 × 1, found {size}")
+    height, width = picture.shape[:2]
+    if (height, width) == (rows, columns):
+        return picture
+    left, top = 0.0, 0.0
+    if resize == "crop":
+        scale = max(rows / height, columns / width)
+        top, left = (height - rows / scale) / 2, (width - columns / scale) / 2
+    box = max(left, 0), max(top, 0), min(width - left, width), min(height - top, height)
+    image = Image.fromarray(picture)
+    return np.array(image.resize((columns, rows), Image.Resampling.BILINEAR, box=box))
 
 
 def prepare_digit(picture: NDArray[Any], layout: str) -> NDArray[np.uint8]:
