@@ -128,6 +128,22 @@ def test_load_hints_at_the_name_that_was_meant() -> None:
         nn.Linear(2, 1).load_state_dict(state)
 
 
+def test_load_hints_at_names_with_a_prefix_and_at_parts() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    state = model.state_dict()
+    parallel = {f"module.{name}": value for name, value in state.items()}
+    with pytest.raises(CheckpointError, match=r"\{name\.removeprefix\('module\.'\): value for"):
+        model.load_state_dict(parallel)
+    with pytest.raises(CheckpointError, match=r"state begin with 'module\.1\.', give"):
+        model[1].load_state_dict({name: parallel[name] for name in list(parallel)[2:]})
+    with pytest.raises(
+        CheckpointError, match=r"module begin with '0\.', give \{'0\.' \+ name: value"
+    ):
+        model.load_state_dict(model[0].state_dict())
+    with pytest.raises(CheckpointError, match=r"state\['weights'\] has such names, give that"):
+        model.load_state_dict({"epoch": 3, "weights": state})
+
+
 def test_load_in_part() -> None:
     model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
     state = {"0.bias": np.ones(3, np.float32), "other": np.zeros(1)}

@@ -39,8 +39,7 @@ def load_variables(
     if strict and missing:
         problems.append(f"missing: {listed(missing)}")
     if strict and unexpected:
-        hint = nearest(unexpected[0], missing)
-        problems.append(f"unexpected: {listed(unexpected)}{hint}")
+        problems.append(f"unexpected: {listed(unexpected)}{_hint(state, missing, unexpected)}")
     arrays: dict[str, Array] = {}
     for name, variable in variables.items():
         if name in state:
@@ -56,13 +55,31 @@ def load_variables(
     return LoadResult(missing, unexpected)
 
 
+def _hint(state: Mapping[str, Any], missing: list[str], unexpected: list[str]) -> str:
+    """What the state may have been meant to be: a part of itself, or under other names."""
+    for name in unexpected:
+        inside = state[name]
+        if isinstance(inside, Mapping) and not set(missing).isdisjoint(inside):
+            return f"; state[{name!r}] has such names, give that"
+    for first, names, more in ((missing, unexpected, "state"), (unexpected, missing, "module")):
+        longer = next((name for name in names if first and name.endswith(f".{first[0]}")), None)
+        prefix = longer.removesuffix(first[0]) if longer else ""
+        if prefix and all(prefix + name in names for name in first):
+            mend = "name.removeprefix({0!r})" if more == "state" else "{0!r} + name"
+            return (
+                f"; the names of the {more} begin with {prefix!r}, give "
+                f"{{{mend.format(prefix)}: value for name, value in state.items()}}"
+            )
+    return nearest(unexpected[0], missing)
+
+
 def _fitting(name: str, variable: Variable, value: Any) -> Array | str:
     """A copy of `value` if it fits the Variable, else what is wrong."""
     try:
         array = np.array(np.asarray(value))
         dtype = as_dtype(array.dtype)
     except (TypeError, ValueError, RuntimeError) as error:
-        return f"{name}: not an array of numbers ({error})"
+        return f"{name}: not an array of numbers ({' '.join(str(error).split())})"
     if array.shape != variable.shape:
         return f"{name}: shape {array.shape} in the state, {variable.shape} here"
     if dtype != variable.dtype:
