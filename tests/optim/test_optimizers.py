@@ -30,14 +30,14 @@ def test_every_algorithm_has_a_case() -> None:
 
 
 @every_case
-def test_the_path_is_that_of_pytorch(case: OptimizerCase) -> None:
-    expected = stored("optimizers", case.name)
+def test_the_path_is_that_of_pytorch_or_the_paper(case: OptimizerCase) -> None:
+    expected = stored("optimizers", case.name) if case.torch else case.from_formula()
     for name, path in case.run().items():
         assert len(path) == STEPS
         np.testing.assert_allclose(path, expected[name], rtol=1e-11, atol=1e-13)
 
 
-@every_case
+@pytest.mark.parametrize("case", [c for c in OPTIMIZERS if c.torch], ids=lambda case: case.name)
 def test_the_stored_path_is_still_that_of_pytorch(case: OptimizerCase) -> None:
     pytest.importorskip("torch")
     expected = case.from_torch()
@@ -64,10 +64,14 @@ def descend(optimizer: optim.Optimizer, loss: Any) -> None:
     optimizer.step()
 
 
+# Their steps shrink, begin tiny, or are a share of the parameter's size.
+RATES = {"Adagrad": 1.0, "Adadelta": 8.0, "LARS": 20.0}
+
+
 @every_algorithm
 def test_a_bowl_is_descended(algorithm: Any) -> None:
     w = ne.Variable([3.0, -2.0])
-    optimizer = algorithm([w], 0.05)
+    optimizer = algorithm([w], RATES.get(algorithm.__name__, 0.05))
     for _ in range(300):
         descend(optimizer, ne.sum(w * w))
     assert np.abs(w.numpy()).max() < 0.05
@@ -125,6 +129,49 @@ def test_a_saved_optimiser_goes_on_as_if_it_had_not_stopped(algorithm: Any) -> N
     other.load_state_dict(state)
     steps(again, other, 3)
     np.testing.assert_array_equal(again.numpy(), w.numpy())
+
+
+@pytest.mark.parametrize("rates", [{}, {3: 0.02, 7: 0.2}])
+def test_nesterov_looks_ahead(rates: dict[int, float]) -> None:
+    """v ← ρv − α∇f(x + ρv), x ← x + v, also when α changes: θ is the point x + ρv."""
+    θ = ne.Variable(np.array([3.0, -2.0]))
+    optimizer = optim.Momentum([θ], 0.05, momentum=0.8, nesterov=True)
+    x, v, α, ρ = np.array([3.0, -2.0]), np.zeros(2), 0.05, 0.8
+    for i in range(12):
+        if i in rates:
+            optimizer.learning_rate = α = rates[i]
+        descend(optimizer, ne.sum(θ * θ))
+        v = ρ * v - α * 2 * (x + ρ * v)
+        x = x + v
+        np.testing.assert_allclose(θ.numpy(), x + ρ * v, rtol=1e-12, atol=1e-15)
+
+
+def test_the_two_forms_of_momentum_part_when_the_rate_changes() -> None:
+    inside, outside = (ne.Variable(np.array([3.0, -2.0])) for _ in range(2))
+    one = optim.Momentum([inside], 0.05, momentum=0.8)
+    other = optim.SGD([outside], 0.05, momentum=0.8)
+    for i in range(10):
+        if i == 5:
+            np.testing.assert_allclose(inside.numpy(), outside.numpy(), rtol=1e-13)
+            one.learning_rate = other.learning_rate = 0.005
+        descend(one, ne.sum(inside * inside))
+        descend(other, ne.sum(outside * outside))
+    assert np.abs(inside.numpy() - outside.numpy()).min() > 0.1
+
+
+@every_algorithm
+def test_nothing_moves_without_a_slope(algorithm: Any) -> None:
+    """A gradient of 0 at the first step, also of a parameter that is 0: no NaN."""
+    w, zero = ne.Variable([3.0, -2.0]), ne.Variable(np.zeros(2, np.float32))
+    optimizer = algorithm([w, zero], 0.5)
+    if "weight_decay" in optimizer.groups[0].options:
+        optimizer.set_options(weight_decay=0.0)
+    descend(optimizer, ne.sum(w * 0.0) + ne.sum(zero * 0.0))
+    np.testing.assert_array_equal(w.numpy(), [3, -2])
+    np.testing.assert_array_equal(zero.numpy(), 0)
+    descend(optimizer, ne.sum(zero))
+    assert np.isfinite(zero.numpy()).all()
+    assert (zero.numpy() < 0).all()
 
 
 def test_a_new_learning_rate_needs_no_new_recording() -> None:
@@ -214,6 +261,17 @@ def test_gradients_can_be_summed_or_thrown_away() -> None:
         (lambda: optim.SGD([ne.Variable([1.0])], nesterov=True), "nesterov needs a momentum"),
         (lambda: optim.Adam([ne.Variable([1.0])], betas=(0.9, 1.0)), r"betas must be in \[0, 1\)"),
         (lambda: optim.AdamW([ne.Variable([1.0])], betas=(0.9,)), "AdamW: betas are two numbers"),
+        (lambda: optim.Momentum([ne.Variable([1.0])], momentum=-1), "momentum must not be"),
+        (lambda: optim.Adagrad([ne.Variable([1.0])], initial_sum=-1), "initial_sum must not be"),
+        (lambda: optim.Adadelta([ne.Variable([1.0])], rho=1.0), r"rho must be in \[0, 1\)"),
+        (lambda: optim.Adadelta([ne.Variable([1.0])], eps=0), "eps must be positive, or nothing"),
+        (lambda: optim.RMSProp([ne.Variable([1.0])], rho=-0.1), r"rho must be in \[0, 1\)"),
+        (lambda: optim.RMSProp([ne.Variable([1.0])], momentum=-1), "momentum must not be"),
+        (lambda: optim.AdaMax([ne.Variable([1.0])], eps=-1), "AdaMax: eps must not be negative"),
+        (lambda: optim.NAdam([ne.Variable([1.0])], momentum_decay=-1), "momentum_decay must not"),
+        (lambda: optim.LARS([ne.Variable([1.0])], trust_coefficient=0), "trust_coefficient must"),
+        (lambda: optim.LARS([ne.Variable([1.0])], momentum=-1), "LARS: momentum must not be"),
+        (lambda: optim.LAMB([ne.Variable([1.0])], betas=(1.0, 0.9)), "LAMB: betas must be in"),
         (lambda: optim.Adam([ne.Variable([1.0])], eps=-1), "eps must not be negative"),
         (lambda: optim.Adam([ne.Variable([1.0])]).set_options(beta=1), "did you mean 'betas'"),
     ],

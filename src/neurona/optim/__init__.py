@@ -1,20 +1,36 @@
 """Optimisers, schedules, gradient clipping and penalties; see `docs/optimisers.md`."""
 
 from neurona.optim import schedules
+from neurona.optim.adadelta import Adadelta
+from neurona.optim.adagrad import Adagrad
 from neurona.optim.adam import Adam
+from neurona.optim.adamax import AdaMax
 from neurona.optim.adamw import AdamW
 from neurona.optim.clip import clip_gradient_norm, clip_gradient_value
+from neurona.optim.lamb import LAMB
+from neurona.optim.lars import LARS
+from neurona.optim.momentum import Momentum
+from neurona.optim.nadam import NAdam
 from neurona.optim.optimizer import Optimizer
 from neurona.optim.penalty import elastic_net, l1, l2, limit_norms, weights
+from neurona.optim.rmsprop import RMSProp
 from neurona.optim.schedules import SCHEDULES, Schedule, make_schedule
 from neurona.optim.sgd import SGD
 
 __all__ = [
+    "LAMB",
+    "LARS",
     "SCHEDULES",
     "SGD",
+    "AdaMax",
+    "Adadelta",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "Momentum",
+    "NAdam",
     "Optimizer",
+    "RMSProp",
     "Schedule",
     "clip_gradient_norm",
     "clip_gradient_value",
