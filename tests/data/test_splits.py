@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from neurona.core.errors import ArgumentError, ShapeError
-from neurona.data import Dataset, digits, split, split_indices
+from neurona.data import Dataset, Table, digits, split, split_indices
 from neurona.data.order import permutation
 
 FRACTIONS = st.lists(st.integers(1, 20), min_size=1, max_size=5).map(
@@ -40,6 +42,91 @@ def test_stratified_parts_keep_the_shares(
         found = np.bincount(labels[part], minlength=len(counts))
         assert (abs(found - len(part) * left / left.sum()) < 1).all()
         left = left - found
+
+
+@given(st.lists(st.integers(1, 40), min_size=40, max_size=80), FRACTIONS, st.integers(0, 2**64 - 1))
+def test_no_group_is_in_two_parts(
+    counts: list[int], fractions: tuple[float, ...], seed: int
+) -> None:
+    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    parts = split_indices(len(groups), fractions, seed=seed, groups=groups)
+    again = split_indices(len(groups), fractions, seed=seed, groups=[f"g{k}" for k in groups])
+    assert np.sort(np.concatenate(parts)).tolist() == list(range(len(groups)))
+    assert sum(len(np.unique(groups[part])) for part in parts) == len(counts)
+    for part, fraction in zip(parts, fractions, strict=True):
+        assert len(part) - fraction * len(groups) < max(counts) + 1
+        assert (np.diff(part) > 0).all()
+    assert [len(part) for part in again] == [len(part) for part in parts]
+
+
+def test_sizes_of_groups_are_near_what_is_wanted() -> None:
+    """Many groups of 1 to 9 samples: every part has the size of a plain split."""
+    groups = np.repeat(np.arange(500), np.random.default_rng(1).integers(1, 10, 500))
+    plain = split_indices(len(groups))
+    for seed in range(5):
+        parts = split_indices(len(groups), seed=seed, groups=groups)
+        assert [len(part) for part in parts] == [len(part) for part in plain]
+    first = split_indices(len(groups), seed=0, groups=groups)[2]
+    assert first.tolist() == split_indices(len(groups), seed=0, groups=groups)[2].tolist()
+    assert first.tolist() != parts[2].tolist()
+
+
+@pytest.mark.parametrize(
+    ("counts", "sizes"),
+    [
+        ([10, 10, 10], [10, 10, 10]),  # wanted 24, 3, 3: no part stays empty
+        ([80, 10, 10], [80, 10, 10]),
+        ([50, 30, 10, 10], [80, 10, 10]),
+        ([96, 2, 2], [96, 2, 2]),
+        ([1, 1, 98], [98, 1, 1]),
+    ],
+)
+def test_sizes_of_few_groups(counts: list[int], sizes: list[int]) -> None:
+    parts = split_indices(sum(counts), groups=np.repeat(np.arange(len(counts)), counts))
+    assert [len(part) for part in parts] == sizes
+
+
+@given(st.lists(st.integers(0, 30), min_size=30, max_size=99), FRACTIONS)
+def test_earlier_samples_are_in_earlier_parts(
+    times: list[int], fractions: tuple[float, ...]
+) -> None:
+    parts = split_indices(len(times), fractions, order=times)
+    plain = split_indices(len(times), fractions)
+    assert [len(part) for part in parts] == [len(part) for part in plain]
+    assert np.sort(np.concatenate(parts)).tolist() == list(range(len(times)))
+    for one, two in pairwise(parts):
+        latest, earliest = max(times[k] for k in one), min(times[k] for k in two)
+        assert latest <= earliest
+        if latest == earliest:
+            at = [max(k for k in one if times[k] == latest), min(k for k in two)]
+            assert at[0] < min(k for k in two if times[k] == earliest)
+
+
+def test_dates_and_texts_are_ordered() -> None:
+    days = ["2024-03-01", "2023-12-31", "2024-01-15", "2022-06-01"]
+    for order in (days, np.array(days, dtype="datetime64[D]"), np.array(days, dtype=object)):
+        before, after = split_indices(4, (0.5, 0.5), order=order)
+        assert (before.tolist(), after.tolist()) == ([1, 3], [0, 2])
+
+
+def test_tables_are_split() -> None:
+    table = Table(
+        {
+            "x": np.arange(40),
+            "kind": ["a", "b", None, "b"] * 10,
+            "who": [f"p{k // 5}" for k in range(40)],
+        },
+        target="x",
+    )
+    for options in ({"stratify": table["kind"]}, {"groups": table["who"]}, {"order": -table["x"]}):
+        parts = split(table, (0.5, 0.25, 0.25), **options)
+        assert [len(part) for part in parts] == [20, 10, 10]
+        assert all(isinstance(part, Table) and part.target == "x" for part in parts)
+    assert parts[0]["x"].tolist() == list(range(20, 40))
+    for part in split(table, (0.5, 0.5), stratify=table["kind"]):
+        assert part.missing("kind").sum() == 5
+    groups = [set(part["who"]) for part in split(table, (0.5, 0.5), groups=table["who"])]
+    assert not groups[0] & groups[1]
 
 
 def test_sizes_of_the_usual_split() -> None:
@@ -156,6 +243,19 @@ def test_what_is_refused() -> None:
         split_indices(4)
     with pytest.raises(ArgumentError, match="one label for each of 10 samples"):
         split_indices(10, stratify=np.zeros(9))
+    numbers = np.arange(10)
+    for options, message in (
+        ({"stratify": numbers, "groups": numbers}, "give stratify or groups, not both"),
+        ({"groups": numbers, "order": numbers}, "give groups or order, not both"),
+        ({"groups": [0] * 9}, r"groups must hold one label for each of 10 samples, .*found .*9,"),
+        ({"order": [[0]] * 10}, r"order must hold one value .*found shape \(10, 1\)"),
+        ({"order": [*range(9), np.nan]}, "order has no value for sample 9"),
+        ({"groups": np.array([*"abcdefghi", None], object)}, "groups has no value for sample 9"),
+        ({"order": np.array([*range(9), "x"], object)}, "split: order: '<' not supported"),
+        ({"groups": [0] * 5 + [1] * 5}, "2 groups leave one of 3 parts empty"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            split_indices(10, **options)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="seed must be in"):
         split_indices(10, seed=-1)
     with pytest.raises(ShapeError, match=r"found shapes \[\(3,\), \(4,\)\]"):
