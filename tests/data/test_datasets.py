@@ -15,7 +15,18 @@ import numpy as np
 import pytest
 
 from neurona.core.errors import ArgumentError, DataError
-from neurona.data import birth_life_2010, datasets, digits, fetch, load, mnist, write_idx
+from neurona.data import (
+    DATASETS,
+    Table,
+    adult,
+    birth_life_2010,
+    datasets,
+    digits,
+    fetch,
+    load,
+    mnist,
+    write_idx,
+)
 
 
 def test_digits_are_those_of_scikit_learn() -> None:
@@ -36,6 +47,7 @@ def test_digits() -> None:
 
 def test_load_by_name() -> None:
     assert list(load("digits")) == ["all"]
+    assert {"digits", "mnist", "adult"} < set(DATASETS)
     with pytest.raises(ArgumentError, match=r"'mnsit'; did you mean 'mnist'\? \(known: digits"):
         load("mnsit")
 
@@ -62,6 +74,74 @@ def test_real_birth_life(data_folder: Path, tmp_path: Path) -> None:
     assert (data.inputs[0, 0], data.targets[0, 0]) == (1.822, 74.828243902)
     slope, offset = np.polyfit(data.inputs[:, 0], data.targets[:, 0], 1)
     assert (round(slope, 4), round(offset, 4)) == (-5.7188, 85.7135)
+
+
+def test_real_adult(data_folder: Path) -> None:
+    if not (data_folder / "adult").is_dir():
+        pytest.skip("no adult.data")
+    train, test = load("adult", data_dir=data_folder).values()
+    assert isinstance(train, Table)
+    assert isinstance(test, Table)
+    assert (len(train), len(test)) == (32561, 16281)
+    assert train.columns == test.columns
+    assert list(train.kinds.values()).count("numeric") == 6
+    for part, rich, women, gaps in ((train, 7841, 10771, 2399), (test, 3846, 5421, 1221)):
+        assert part.target == "income"
+        assert set(part["income"]) == {"<=50K", ">50K"}
+        assert (part["income"] == ">50K").sum() == rich
+        assert (part["sex"] == "Female").sum() == women
+        assert np.any([part.missing(name) for name in part.columns], axis=0).sum() == gaps
+    assert (train.place(0), test.place(0)) == ("adult-train:1", "adult-test:2")
+
+
+@pytest.fixture
+def small_adult(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two short files that carry Adult's names, and the table that knows them."""
+    folder = tmp_path / "census" / "adult"
+    folder.mkdir(parents=True)
+    row = "39, ?, 77516, Masters, 14, Divorced, Sales, Wife, White, Female, 0, 0, 40, Cuba, "
+    contents = {
+        "adult.data": f"{row}<=50K\n{row}>50K\n\n",
+        "adult.test": f"|1x3 Cross validator\n{row}>50K.\n\n",
+    }
+    for name, content in contents.items():
+        (folder / name).write_text(content)
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        monkeypatch.setitem(datasets._ADULT, name, digest)
+    return folder
+
+
+@pytest.mark.parametrize("inside", ["", "adult"])
+def test_every_layout_of_adult_is_found(small_adult: Path, tmp_path: Path, inside: str) -> None:
+    target = tmp_path / "copy" / inside
+    target.mkdir(parents=True)
+    (target / "adult.data").write_bytes((small_adult / "adult.data").read_bytes())
+    test = (small_adult / "adult.test").read_bytes()
+    (target / "adult.test.gz").write_bytes(gzip.compress(test))
+    train, test_part = adult(tmp_path / "copy")
+    assert train["income"].tolist() == ["<=50K", ">50K"]
+    assert test_part["income"].tolist() == [">50K"]
+    assert test_part["age"].tolist() == [39]
+    assert test_part.missing("workclass").all()
+
+
+def test_adult_is_downloaded_when_asked_for(
+    small_adult: Path, tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror.folder = small_adult
+    addresses = tuple(f"{mirror.address}/{manner}/" for manner in ("gone", "short", "good"))
+    monkeypatch.setattr(datasets, "ADULT_MIRRORS", addresses)
+    with pytest.raises(DataError, match=r"adult\.data\[\.gz\]: not found in .*download=True"):
+        adult(tmp_path / "new")
+    assert mirror.requests == []
+    assert [len(part) for part in adult(tmp_path / "new", download=True)] == [2, 1]
+    assert len(mirror.requests) == 6
+    adult(tmp_path / "new", download=True)
+    assert len(mirror.requests) == 6
+    path = tmp_path / "new" / "adult" / "adult.data"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"adult\.data: wrong checksum: expected sha256"):
+        adult(tmp_path / "new", download=True)
 
 
 def test_damaged_birth_life(tmp_path: Path) -> None:
@@ -155,13 +235,14 @@ class Mirror:
 
     def __init__(self, folder: Path) -> None:
         self.requests: list[str] = []
+        self.folder = folder
         mirror = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 mirror.requests.append(self.path)
                 _, manner, name = self.path.split("/")
-                content = (folder / name).read_bytes()
+                content = (mirror.folder / name).read_bytes()
                 if manner == "gone":
                     self.send_error(404)
                     return

@@ -4,7 +4,7 @@ from neurona.data.array_source import ArraySource
 from neurona.data.columns import ColumnEncoder
 from neurona.data.csv_file import read_csv
 from neurona.data.dataset import Dataset
-from neurona.data.datasets import birth_life_2010, digits, load, mnist
+from neurona.data.datasets import DATASETS, adult, birth_life_2010, digits, load, mnist
 from neurona.data.encoding import TARGET_CODES, encode_targets
 from neurona.data.idx import read_idx, write_idx
 from neurona.data.image_folder import ImageFolder
@@ -19,6 +19,7 @@ from neurona.data.table import Categories, Table
 from neurona.data.table_reader import TableReader
 
 __all__ = [
+    "DATASETS",
     "TARGET_CODES",
     "ArraySource",
     "Batches",
@@ -34,6 +35,7 @@ __all__ = [
     "StreamLoader",
     "Table",
     "TableReader",
+    "adult",
     "birth_life_2010",
     "digits",
     "encode_targets",

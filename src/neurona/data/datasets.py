@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurona.core.errors import ArgumentError, DataError, nearest
+from neurona.data.csv_file import read_csv
 from neurona.data.dataset import Dataset
 from neurona.data.fetch import download as fetch
 from neurona.data.fetch import find_file, folder_of
+from neurona.data.files import check_digest, reading
 from neurona.data.idx import read_idx
+from neurona.data.table import Categories, Table
 
 MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -67,31 +70,61 @@ _MNIST = {
 _MNIST_LARGEST = 16 << 20  # bytes of the largest compressed file, with room for other packers
 
 
+ADULT_MIRRORS = (
+    "https://archive.ics.uci.edu/ml/machine-learning-databases/adult/",
+    "http://mlr.cs.umass.edu/ml/machine-learning-databases/adult/",
+)
+_ADULT = {
+    "adult.data": "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
+    "adult.test": "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
+}
+_ADULT_LARGEST = 4 << 20
+_ADULT_KINDS = {
+    "age": "numeric",
+    "workclass": "categorical",
+    "fnlwgt": "numeric",
+    "education": "categorical",
+    "education-num": "numeric",
+    "marital-status": "categorical",
+    "occupation": "categorical",
+    "relationship": "categorical",
+    "race": "categorical",
+    "sex": "categorical",
+    "capital-gain": "numeric",
+    "capital-loss": "numeric",
+    "hours-per-week": "numeric",
+    "native-country": "categorical",
+    "income": "categorical",
+}
+DATASETS = ("digits", "mnist", "birth_life_2010", "adult")
+"""What `load` knows."""
+
+
 def load(
     name: str, *, data_dir: str | Path | None = None, download: bool = False
-) -> dict[str, Dataset]:
+) -> dict[str, Dataset] | dict[str, Table]:
     """Return the parts of the data set `name` as its makers divided it.
 
-    The parts are "train" and "test", or only "all" where the makers gave no division. The other
-    arguments are those of `mnist`.
+    The parts are "train" and "test", or only "all" where the makers gave no division; those of
+    "adult" are tables. The other arguments are those of `mnist`.
 
     Raises ArgumentError for an unknown name, DataError for missing or damaged files.
 
     >>> load("digits")
     {'all': Dataset 'digits': inputs (1797, 8, 8) uint8, targets (1797,) int64, 10 classes}
     """
-    readers: dict[str, Callable[[], dict[str, Dataset]]] = {
-        "digits": lambda: {"all": digits()},
-        "mnist": lambda: dict(
-            zip(("train", "test"), mnist(data_dir, download=download), strict=True)
-        ),
-        "birth_life_2010": lambda: {"all": birth_life_2010(data_dir)},
-    }
-    if name not in readers:
+    if name not in DATASETS:
         raise ArgumentError(
-            f"load: unknown data set {name!r}{nearest(name, readers)} (known: {', '.join(readers)})"
+            f"load: unknown data set {name!r}{nearest(name, DATASETS)} "
+            f"(known: {', '.join(DATASETS)})"
         )
-    return readers[name]()
+    if name == "digits":
+        return {"all": digits()}
+    if name == "birth_life_2010":
+        return {"all": birth_life_2010(data_dir)}
+    if name == "adult":
+        return dict(zip(("train", "test"), adult(data_dir, download=download), strict=True))
+    return dict(zip(("train", "test"), mnist(data_dir, download=download), strict=True))
 
 
 def digits() -> Dataset:
@@ -165,7 +198,97 @@ def birth_life_2010(data_dir: str | Path | None = None) -> Dataset:
     )
 
 
+def adult(data_dir: str | Path | None = None, *, download: bool = False) -> tuple[Table, Table]:
+    """Return the training (32,561 rows) and test part (16,281) of the census income data.
+
+    Six numeric and eight categorical columns about people in the USA of 1994, three of them with
+    gaps, and the target "income", "<=50K" or ">50K".
+
+    The arguments are those of `mnist`; the files are `adult.data` and `adult.test`.
+
+    Raises DataError, naming the file, when one is missing, damaged or another than expected.
+    """
+    folder = folder_of(data_dir)
+    train, test = (_adult_part(file, folder, download) for file in _ADULT)
+    return train, test
+
+
 _WHERE_TO_PUT = "pass data_dir (--data-dir) or set NEURONA_DATA to the folder that holds it"
+
+
+def _adult_part(name: str, folder: Path, download: bool) -> Table:
+    path = _found(
+        folder,
+        "adult",
+        [name],
+        mirrors=ADULT_MIRRORS if download else (),
+        kept=name,
+        check=lambda fetched: _check_content(fetched, _ADULT[name]),
+        limit=_ADULT_LARGEST,
+    )
+    _check_content(path, _ADULT[name])
+    table = read_csv(path, columns=list(_ADULT_KINDS), kinds=_ADULT_KINDS, comment="|")
+    columns: dict[str, NDArray[np.float64] | Categories] = {
+        column: table[column] if kind == "numeric" else table.categories(column)
+        for column, kind in _ADULT_KINDS.items()
+    }
+    income = table.categories("income")  # ends with a full stop in the test part
+    names = tuple(name.rstrip(".") for name in income.names)
+    return Table(
+        columns | {"income": Categories(names, income.codes)},
+        name="adult-train" if name == "adult.data" else "adult-test",
+        target="income",
+        lines=table.lines,
+        description=(
+            "Does a person earn more than 50,000 dollars a year? Extracted by B. Becker from the "
+            "census of 1994 in the USA; fnlwgt is the census' estimate of how many people a row "
+            "stands for. B. Becker and R. Kohavi, Adult (1996), UCI Machine Learning Repository, "
+            "CC BY 4.0."
+        ),
+    )
+
+
+def _check_content(path: Path, sha256: str) -> None:
+    import hashlib
+
+    digest = hashlib.sha256()
+    with reading(path) as file:
+        while chunk := file.read(1 << 16):
+            digest.update(chunk)
+    check_digest(path, sha256, digest.hexdigest())
+
+
+def _found(
+    folder: Path,
+    inside: str,
+    spellings: Sequence[str],
+    *,
+    mirrors: Sequence[str],
+    kept: str,
+    check: Callable[[Path], object],
+    limit: int,
+) -> Path:
+    """The file in the folder or in `inside` below it, fetched from one of the mirrors if need be.
+
+    The file is that of the first spelling, with ".gz" at its end or not; `kept` is its name at the
+    mirrors and after fetching.
+    """
+    names = [
+        f"{where}{spelling}{end}"
+        for where in (f"{inside}/", "")
+        for spelling in spellings
+        for end in (".gz", "")
+    ]
+    path = find_file(folder, names)
+    if path is None and mirrors:
+        path = folder / inside / kept
+        fetch([f"{mirror}{kept}" for mirror in mirrors], path, check=check, limit=limit)
+    if path is None:
+        raise DataError(
+            f"{spellings[0]}[.gz]: not found in {folder} or {folder / inside}; {_WHERE_TO_PUT}, "
+            "or ask for a download (download=True, --download)"
+        )
+    return path
 
 
 def _mnist_part(part: str, folder: Path, download: bool) -> Dataset:
@@ -185,27 +308,15 @@ def _mnist_part(part: str, folder: Path, download: bool) -> Dataset:
 
 
 def _mnist_file(file: _IdxFile, folder: Path, download: bool) -> NDArray[Any]:
-    spellings = (file.name, file.name.replace("-idx", ".idx"))  # both are in circulation
-    names = [
-        f"{inside}{spelling}{end}"
-        for inside in ("mnist/", "")
-        for spelling in spellings
-        for end in (".gz", "")
-    ]
-    path = find_file(folder, names)
-    if path is None and download:
-        path = folder / "mnist" / f"{file.name}.gz"
-        fetch(
-            [f"{mirror}{file.name}.gz" for mirror in MNIST_MIRRORS],
-            path,
-            check=lambda fetched: read_idx(fetched, sha256=file.sha256),
-            limit=_MNIST_LARGEST,
-        )
-    if path is None:
-        raise DataError(
-            f"{file.name}[.gz]: not found in {folder} or {folder / 'mnist'}; {_WHERE_TO_PUT}, "
-            "or ask for a download (download=True, --download)"
-        )
+    path = _found(
+        folder,
+        "mnist",
+        (file.name, file.name.replace("-idx", ".idx")),  # both are in circulation
+        mirrors=MNIST_MIRRORS if download else (),
+        kept=f"{file.name}.gz",
+        check=lambda fetched: read_idx(fetched, sha256=file.sha256),
+        limit=_MNIST_LARGEST,
+    )
     return read_idx(path, sha256=file.sha256)
 
 

@@ -46,6 +46,15 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
         raise DataError(f"{path}: cannot be read: {error}") from None
 
 
+def check_digest(path: Path, sha256: str, found: str) -> None:
+    """Raise DataError when the hex digest of a file's uncompressed content is not `sha256`."""
+    if found != sha256:
+        raise DataError(
+            f"{path}: wrong checksum: expected sha256 {sha256}, found {found}; "
+            "the content is damaged or another data set, fetch the file again"
+        )
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` that takes its place when the block ends well.

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurona.core.errors import DataError, DTypeError, ShapeError
-from neurona.data.files import reading, replacing
+from neurona.data.files import check_digest, reading, replacing
 
 ELEMENT_TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
@@ -117,11 +117,7 @@ def _read_stream(stream: IO[bytes], path: Path, sha256: str | None) -> NDArray[A
         stream.seek(0)
         digest = hashlib.sha256(stream.read(header_length))
         digest.update(elements)
-        if digest.hexdigest() != sha256:
-            raise DataError(
-                f"{path}: wrong checksum: expected sha256 {sha256}, found {digest.hexdigest()}; "
-                "the content is damaged or another data set, fetch the file again"
-            )
+        check_digest(path, sha256, digest.hexdigest())
     array: NDArray[Any] = np.frombuffer(elements, dtype=dtype).reshape(shape)
     return array.astype(dtype.newbyteorder("="), copy=False)
 

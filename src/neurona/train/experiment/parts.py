@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from neurona import data
 from neurona.core.errors import ArgumentError
+from neurona.data.columns import ColumnEncoder
 from neurona.data.dataset import Dataset
 from neurona.data.images import LAYOUTS
 from neurona.data.readers import DigitReader, Reader
+from neurona.data.table import Table
+from neurona.data.table_reader import TableReader
 from neurona.train.checks import CLASS_LOSSES
 from neurona.train.experiment.schema import Config, DataConfig
 
@@ -46,17 +49,26 @@ def load_parts(
     proportions. Raises what `neurona.data.load` and `neurona.data.split` raise.
     """
     loaded = data.load(config.data.name, data_dir=data_dir, download=download)
-    reader = DigitReader(config.data.name) if config.data.name in LAYOUTS else None
+    training: Any  # of the type of what was loaded, as the other parts are
     if "test" in loaded:
         training, validation, _ = divide(loaded["train"], config, REST)
-        return Parts(training, validation, loaded["test"], reader)
-    return Parts(*divide(loaded["all"], config, WHOLE), reader)
+        test: Any = loaded["test"]
+    else:
+        training, validation, test = divide(loaded["all"], config, WHOLE)
+    if isinstance(training, Table):
+        encoder = ColumnEncoder.fit(training)
+        return Parts(
+            encoder.dataset(training),
+            None if validation is None else encoder.dataset(validation),
+            None if test is None else encoder.dataset(test),
+            TableReader(encoder, columns=training.columns),
+        )
+    digits = DigitReader(config.data.name) if config.data.name in LAYOUTS else None
+    return Parts(training, validation, test, digits)
 
 
-def divide(
-    whole: Dataset, config: Config, default: tuple[float, ...]
-) -> tuple[Dataset, Dataset | None, Dataset | None]:
-    """The training, validation and test part of a data set; a share of 0 gives None."""
+def divide(whole: Dataset | Table, config: Config, default: tuple[float, ...]) -> list[Any]:
+    """The training, validation and test part of samples, of their type; a share of 0 gives None."""
     shares = config.data.split or default
     if len(shares) > len(default):
         raise ArgumentError(
@@ -64,13 +76,21 @@ def divide(
             "the rest, as in [0.9, 0.1]"
         )
     wanted = [share for share in shares if share]
-    stratify = whole.targets if whole.classes and config.data.stratify else None
+    stratify = _classes_of(whole) if config.data.stratify else None
     made = iter(data.split(whole, wanted, seed=config.seed, stratify=stratify))
     parts = [next(made) if share else None for share in (*shares, 0, 0)]
-    training = parts[0]
-    if training is None:
+    if parts[0] is None:
         raise ArgumentError("data.split: the training part is empty")
-    return training, parts[1], parts[2]
+    return parts[:3]
+
+
+def _classes_of(whole: Dataset | Table) -> NDArray[Any] | None:
+    """The class of each sample; None if the targets are numbers."""
+    if isinstance(whole, Dataset):
+        return whole.targets if whole.classes else None
+    if whole.target is None or whole.kinds[whole.target] == "numeric":
+        return None
+    return whole[whole.target]
 
 
 def default_loss(training: Dataset) -> str:
