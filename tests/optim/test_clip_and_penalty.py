@@ -57,6 +57,27 @@ def test_clipping_by_value() -> None:
     np.testing.assert_array_equal(parameters[1].grad.numpy(), [[0, -1]])
 
 
+@pytest.mark.parametrize("wrap", [lambda step: step, ne.compile])
+def test_scaling_brings_the_norm_up_too(wrap: Any) -> None:
+    parameters = [ne.Variable(np.ones_like(np.array(g, np.float32))) for g in GRADIENTS]
+    optimizer = optim.SGD(parameters, 1.0)
+
+    def step(factor: Any) -> Any:
+        loss = ne.asarray(0.0)
+        for p, g in zip(parameters, GRADIENTS, strict=True):
+            loss = loss + factor * ne.sum(p * np.array(g, np.float32))
+        loss.backward()
+        norm = optim.scale_gradient_norm(parameters, 10.0)
+        optimizer.step()
+        return norm
+
+    run = wrap(step)
+    for factor, norm, moved in ((0.5, 2.5, 6), (100.0, 500, 12), (0.0, 0, 12)):
+        np.testing.assert_allclose(run(np.float32(factor)).numpy(), norm, rtol=1e-6)
+        np.testing.assert_allclose(parameters[0].numpy(), [1 - moved, 1], rtol=1e-6)
+    np.testing.assert_allclose(parameters[1].numpy(), [[1, 17]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("wrap", [recorded, ne.compile])
 def test_clipping_within_a_recorded_step(wrap: Any) -> None:
     parameters = [ne.Variable(np.ones_like(np.array(g, np.float32))) for g in GRADIENTS]
@@ -79,6 +100,8 @@ def test_clipping_says_what_is_wrong() -> None:
         optim.clip_gradient_norm([ne.Variable([1.0])], 1.0)
     with pytest.raises(ArgumentError, match="max_norm must be positive, not 0"):
         optim.clip_gradient_norm(with_gradients(), 0)
+    with pytest.raises(ArgumentError, match="scale_gradient_norm: norm must be positive, not 0"):
+        optim.scale_gradient_norm(with_gradients(), 0)
     with pytest.raises(ArgumentError, match="limit must be positive"):
         optim.clip_gradient_value(with_gradients(), -1.0)
 

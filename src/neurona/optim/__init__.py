@@ -6,7 +6,7 @@ from neurona.optim.adagrad import Adagrad
 from neurona.optim.adam import Adam
 from neurona.optim.adamax import AdaMax
 from neurona.optim.adamw import AdamW
-from neurona.optim.clip import clip_gradient_norm, clip_gradient_value
+from neurona.optim.clip import clip_gradient_norm, clip_gradient_value, scale_gradient_norm
 from neurona.optim.lamb import LAMB
 from neurona.optim.lars import LARS
 from neurona.optim.momentum import Momentum
@@ -39,6 +39,7 @@ __all__ = [
     "l2",
     "limit_norms",
     "make_schedule",
+    "scale_gradient_norm",
     "schedules",
     "weights",
 ]

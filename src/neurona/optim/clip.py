@@ -1,4 +1,4 @@
-"""Clipping gradients between `loss.backward()` and `optimizer.step()`."""
+"""Clipping and scaling gradients between `loss.backward()` and `optimizer.step()`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,24 @@ def clip_gradient_norm(parameters: Iterable[Variable], max_norm: float) -> Tenso
     Returns the norm before, 0-d. Raises `ArgumentError` when there is no gradient.
     """
     limit = _positive("clip_gradient_norm", "max_norm", max_norm)
-    owners = _with_gradient("clip_gradient_norm", parameters)
-    with set_grad_enabled(False):
-        total: Tensor | None = None
-        for parameter, gradient in owners:
-            wide = cast(gradient, working_dtype(parameter))
-            squares = sum(wide * wide)
-            total = squares if total is None else total + squares
-        norm = sqrt(total)
-        factor = where(norm > limit, limit / norm, 1)
-        for parameter, gradient in owners:
-            parameter.grad = gradient * cast(factor, gradient.dtype)
-    return norm
+    return _rescale("clip_gradient_norm", parameters, limit, also_up=False)
+
+
+def scale_gradient_norm(parameters: Iterable[Variable], norm: float) -> Tensor:
+    """Scale all gradients by one factor so that their common norm is `norm`.
+
+    g ← g·norm/‖g‖, also where ‖g‖ is smaller, so that only the direction counts; gradients that are
+    all 0 stay. Returns the norm before, 0-d. Raises `ArgumentError` when there is no gradient.
+
+    >>> import neurona as ne
+    >>> from neurona import optim
+    >>> w = ne.Variable([0.3, 0.4])
+    >>> ne.sum(w * w).backward()
+    >>> optim.scale_gradient_norm([w], 5.0).item(), w.grad
+    (1.0, Tensor([3., 4.], dtype=float32))
+    """
+    wanted = _positive("scale_gradient_norm", "norm", norm)
+    return _rescale("scale_gradient_norm", parameters, wanted, also_up=True)
 
 
 def clip_gradient_value(parameters: Iterable[Variable], limit: float) -> None:
@@ -47,6 +53,22 @@ def clip_gradient_value(parameters: Iterable[Variable], limit: float) -> None:
     with set_grad_enabled(False):
         for parameter, gradient in _with_gradient("clip_gradient_value", parameters):
             parameter.grad = clip(gradient, -bound, bound)
+
+
+def _rescale(function: str, parameters: Iterable[Variable], wanted: float, also_up: bool) -> Tensor:
+    """Bring the common norm of all gradients down, or also up; returns the norm before."""
+    owners = _with_gradient(function, parameters)
+    with set_grad_enabled(False):
+        total: Tensor | None = None
+        for parameter, gradient in owners:
+            wide = cast(gradient, working_dtype(parameter))
+            squares = sum(wide * wide)
+            total = squares if total is None else total + squares
+        norm = sqrt(total)
+        factor = where(norm > (0 if also_up else wanted), wanted / norm, 1)
+        for parameter, gradient in owners:
+            parameter.grad = gradient * cast(factor, gradient.dtype)
+    return norm
 
 
 def _positive(function: str, name: str, value: float) -> float:
