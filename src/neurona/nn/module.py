@@ -88,7 +88,7 @@ class Module:
                 if replaced is not None:
                     output = replaced
             if RUNNING.observer is not None:
-                RUNNING.observer(self, path_of(self), output)
+                RUNNING.observer(self, path_of(self), args, output)
         except NeuronaError as error:
             self._locate(error)
             raise

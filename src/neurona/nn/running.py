@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neurona.nn.module import Module
 
-Observer = Callable[["Module", str, Any], None]
+Observer = Callable[["Module", str, tuple[Any, ...], Any], None]
 
 
 class _Running(threading.local):
-    """stack: the modules being called, outermost first. observer: told (module, path, output)."""
+    """stack: the modules being called, outermost first.
+
+    observer: told (module, path, arguments, output) of every call that ends well.
+    """
 
     def __init__(self) -> None:
         self.stack: list[Module] = []

@@ -74,7 +74,7 @@ def summarize(module: Module, examples: Sequence[Any], dtype: DType) -> Summary:
     seen: set[int] = set()
     totals: dict[str, int] = {}
 
-    def observe(layer: Module, path: str, output: Any) -> None:
+    def observe(layer: Module, path: str, _: tuple[Any, ...], output: Any) -> None:
         tensors = _tensors(output)
         done = sum(_flops(node) for node in _new_nodes(tensors, seen))
         for outer in RUNNING.stack:

@@ -1,0 +1,52 @@
+"""The report of a run: one HTML file that needs no other and no network."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from neurona.core.errors import CheckpointError
+from neurona.data.files import replacing
+from neurona.report import page
+from neurona.report.record import read
+
+NAME = "report.html"
+
+
+def write(folder: str | PathLike[str]) -> Path:
+    """Write `report.html` into the folder of a run, from its files alone; return its path.
+
+    It opens without a network in any browser: no script, no link to elsewhere. The same files give
+    the same page, byte for byte. Raises `CheckpointError` where there is no run or the folder
+    cannot be written; what else is missing or damaged is left out and named at the end of the page.
+    """
+    record = read(folder)
+    path = record.folder / NAME
+    text = render("run.html", page.contents(record))
+    try:
+        with replacing(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from None
+    return path
+
+
+def render(template: str, values: dict[str, Any]) -> str:
+    """A template of this folder with these values; all text is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": page.number,
+        "percent": page.percent,
+        "duration": page.duration,
+        "words": page.words,
+    }
+    return environment.get_template(template).render(values)
