@@ -1,4 +1,4 @@
-"""The command as a user runs it: another process, in a folder of its own."""
+"""The command, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from neurona.cli import main
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -23,23 +25,40 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return work
 
 
-def neurona(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command `neurona` with the interpreter of the tests."""
-    program = "import sys; from neurona.cli import main; sys.argv[0] = 'neurona'; main()"
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command in the empty folder, in this process; environment by keyword."""
+
+    def neurona(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        argv = ["neurona", *map(str, arguments)]
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", argv)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            capsys.readouterr()
+            try:
+                main()
+                code: object = 0
+            except SystemExit as end:
+                code = end.code or 0
+        said = capsys.readouterr()
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(argv, code, said.out, said.err)
+
+    return neurona
+
+
+def program(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command as another process."""
+    text = "import sys; from neurona.cli import main; sys.argv[0] = 'neurona'; main()"
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
+        [sys.executable, "-W", "error", "-c", text, *map(str, arguments)],
         env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
         capture_output=True,
         encoding="utf-8",
         timeout=240,
         check=False,
     )
-
-
-@pytest.fixture
-def run(folder: Path) -> Run:
-    """The command, in the empty folder."""
-    return neurona
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from neurona import data
 from neurona.data.datasets import load
 from neurona.train.model import Model
 
-from .conftest import Run
+from .conftest import Run, program
 
 TINY = """\
 [data]
@@ -231,7 +231,6 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "broken json": (["predict", "JSON", "p.png"], "model.json: damaged, not JSON"),
     "broken weights": (["predict", "WEIGHTS", "p.png"], "damaged, or not the weights"),
     "foreign run": (["predict", "FOREIGN", "p.png"], "not a model of Neurona"),
-    "threads": (["demo"], "NEURONA_THREADS: must be a whole number"),
 }
 CONFIGS = {
     "key.toml": TINY.replace("name =", "nmae =", 1),
@@ -267,13 +266,18 @@ def mistakes(folder: Path, demo_run: tuple[Path, str]) -> Path:
 def test_a_mistake_is_one_line_and_leaves_no_trace(run: Run, mistakes: Path, name: str) -> None:
     arguments, message = MISTAKES[name]
     before = tree(mistakes)
-    environment = {"NEURONA_THREADS": "many"} if name == "threads" else {}
-    done = run(*arguments, **environment)
+    done = run(*arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("neurona: ")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert tree(mistakes) == before
+
+
+def test_a_mistake_in_the_environment(folder: Path) -> None:
+    done = program("demo", NEURONA_THREADS="many")
+    assert (done.returncode, tree(folder)) == (2, [])
+    assert done.stderr.startswith("neurona: NEURONA_THREADS: must be a whole number")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from neurona import data
-from neurona.cli.train import EXAMPLES
+from neurona.cli.options import EXAMPLES
 from neurona.train.experiment import load_parts, make_model, read_config
 from neurona.train.experiment import run as run_experiment
 from neurona.train.model import Model
 
-from .conftest import Run, neurona
+from .conftest import Run, program
 
 FILES = ["digit.png", "model.json", "predictions.png", "weights.safetensors"]
 
@@ -67,18 +67,18 @@ def test_the_next_command_works(
     monkeypatch.chdir(work)
     command = re.search(r"neurona (predict \S+ \S+)", said)
     assert command
-    done = neurona(*command[1].split())
+    done = program(*command[1].split())
     assert done.returncode == 0
     assert re.match(r"^neurona-demo/digit.png  \d \(\d+\.\d %\), then \d \(", done.stdout)
 
 
 def test_where_only_plain_characters_can_be_shown(run: Run, folder: Path) -> None:
-    done = run("demo", "--out", "a/b", PYTHONIOENCODING="ascii")
+    done = program("demo", "--out", "a/b", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii()
     assert "##" in done.stdout
     assert sorted(path.name for path in (folder / "a" / "b").iterdir()) == FILES
-    again = run("demo", "--out", "a/b", PYTHONIOENCODING="ascii")  # its own folder is used again
+    again = run("demo", "--out", "a/b")  # its own folder is used again
     assert again.returncode == 0
 
 

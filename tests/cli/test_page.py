@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import shlex
 from pathlib import Path
 
 from ..pages import blocks
+from .conftest import Run
 
 
 def commands() -> list[tuple[str, str]]:
@@ -23,26 +22,17 @@ def commands() -> list[tuple[str, str]]:
     return found
 
 
-def test_commands(tmp_path: Path, data_folder: Path) -> None:
+def test_commands(run: Run, folder: Path, data_folder: Path) -> None:
     (config,) = blocks("command_line.md", "toml")
-    (tmp_path / "first.toml").write_text(config, encoding="utf-8")
-    (tmp_path / "wrong.toml").write_text(config.replace("Tanh", "Tahn"), encoding="utf-8")
-    environment = os.environ | {"NEURONA_DATA": str(data_folder), "PYTHONIOENCODING": "utf-8"}
+    (folder / "first.toml").write_text(config, encoding="utf-8")
+    (folder / "wrong.toml").write_text(config.replace("Tanh", "Tahn"), encoding="utf-8")
     assert len(commands()) == 8
     for command, said in commands():
-        program, *arguments = command.split()
-        assert program == "neurona"
+        name, *arguments = shlex.split(command)
+        assert name == "neurona"
         if "--download" in arguments:  # the data are there; the whole runs are among the slow tests
-            arguments += ["--set", "training.epochs=1"]
-        done = subprocess.run(
-            [sys.executable, "-c", "from neurona.cli import main; main()", *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=200,
-            check=False,
-        )
+            arguments += ["--set", "training.epochs=1", "--set", "data.split=[0.1,0.9]"]
+        done = run(*arguments, NEURONA_DATA=str(data_folder))
         assert done.returncode == (2 if said.startswith("neurona: ") else 0), done.stderr
         if said:
             assert done.stdout + done.stderr == said

@@ -1,53 +1,23 @@
-"""The commands and their options; what they do is imported when one is called."""
+"""The command line: its entry, and what every command has."""
 
 from __future__ import annotations
 
 import io
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import neurona
+from neurona.cli.sections import Sections
 from neurona.core.errors import NeuronaError
 
-TRAIN_HELP = """Train a network described in a TOML file, measure it, and save it.
-
-CONFIG is a file, or one of the examples that come with Neurona: mnist-mlp, nielsen, digits.
-
-A complete file:
-
-\b
-    seed = 0
-
-\b
-    [data]
-    name = "digits"        # or "mnist", "birth_life_2010"
-    split = [0.8, 0.1, 0.1]    # shares for training, validation and test
-    divide_by = 16         # inputs / 16; or standardize = true
-
-\b
-    [network]
-    layers = [
-        { layer = "Flatten" },
-        { layer = "Linear", out_features = 32 },
-        { layer = "ReLU" },
-        { layer = "Linear" },    # as many outputs as there are classes
-    ]
-
-\b
-    [training]
-    loss = "cross_entropy"     # the default for classes
-    optimizer = { name = "Adam", learning_rate = 1e-3 }
-    epochs = 20
-    batch_size = 32
-
-Ctrl-C ends the training after the step at work; what was learnt is saved.
-"""
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended."""
 
 app = typer.Typer(
     name="neurona",
+    cls=Sections,
     help="Train, use and look at neural networks.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -71,60 +41,10 @@ def options(
     """Options of all commands."""
 
 
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Option(help="Folder for what is saved.")] = Path("neurona-demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Initial weights, order, split.")] = 0,
-) -> None:
-    """Learn to read the handwritten digits that come with Neurona, in seconds."""
-    from neurona.cli.demo import demo as run
-
-    run(out, seed)
-
-
-@app.command(help=TRAIN_HELP)
-def train(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="TOML file or example.")],
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a value, as training.epochs=3."),
-    ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with the data sets; default: NEURONA_DATA.")
-    ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Fetch a data set that is missing.")
-    ] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the model; default: runs/NAME.")
-    ] = None,
-) -> None:
-    from neurona.cli.train import train as run
-
-    run(config, changes=changes or [], data_dir=data_dir, download=download, out=out)
-
-
-@app.command()
-def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a saved model.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG or JPEG files.")],
-) -> None:
-    """Say what digit each picture shows, and how sure the network is."""
-    from neurona.cli.predict import predict as say
-
-    say(run, images)
-
-
-@app.command()
-def info() -> None:
-    """Print versions, the processor and the folders in use."""
-    from neurona.cli.info import info as show
-
-    show()
-
-
 def main() -> None:
     """Run the command line. A user's mistake is one message on stderr and exit code 2."""
+    from neurona.cli import commands, data_commands  # noqa: F401  they enter themselves in `app`
+
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # "×" must not end a run where it cannot be shown
             stream.reconfigure(errors="replace")
@@ -132,6 +52,8 @@ def main() -> None:
         app()
     except NeuronaError as error:
         _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has had enough
         sys.stderr.close()
         sys.exit(1)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurona.cli.app import INTERRUPTED
 from neurona.cli.folders import check_folder
-from neurona.cli.train import EXAMPLES, INTERRUPTED
+from neurona.cli.options import EXAMPLES
 from neurona.core.errors import ArgumentError
 from neurona.data.dataset import Dataset
 from neurona.data.files import replacing

@@ -7,34 +7,51 @@ import platform
 import re
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import neurona
+from neurona.cli.output import print_json, print_pairs
 from neurona.core import config
 
 PACKAGES = ("numpy", "llvmlite", "ml_dtypes", "safetensors", "typer", "rich", "matplotlib")
 
 
-def info() -> None:
+def info(as_json: bool) -> None:
     """Print versions, the processor and the folders in use."""
     from llvmlite import binding as llvm
 
     from neurona.compiler.machine.native import host
 
     target = host()
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    rows = {
-        "neurona": f"{neurona.__version__} in {Path(neurona.__file__).parent}",
-        "python": f"{platform.python_version()} on {platform.platform()}",
-        "packages": packages,
+    found: dict[str, Any] = {
+        "neurona": neurona.__version__,
+        "folder": str(Path(neurona.__file__).parent),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: version(name) for name in PACKAGES},
         "llvm": ".".join(map(str, llvm.llvm_version_info)),
-        "processor": f"{_processor()} ({target.cpu}, {target.lanes} float32 lanes)",
-        "threads": f"{config.threads()} of {os.cpu_count()} processors (NEURONA_THREADS)",
-        "object cache": f"{_used(config.cache_folder())} (NEURONA_CACHE)",
-        "data": f"{_used(config.data_folder())} (NEURONA_DATA)",
+        "processor": {"name": _processor(), "llvm_name": target.cpu, "lanes": target.lanes},
+        "threads": config.threads(),
+        "processors": os.cpu_count(),
+        "cache": _used(config.cache_folder()),
+        "data": _used(config.data_folder()),
     }
-    width = max(map(len, rows))
-    for name, value in rows.items():
-        print(f"{name:{width}}  {value}")
+    if as_json:
+        print_json(found)
+        return
+    processor = found["processor"]
+    print_pairs(
+        {
+            "neurona": f"{found['neurona']} in {found['folder']}",
+            "python": f"{found['python']} on {found['platform']}",
+            "packages": ", ".join(f"{name} {one}" for name, one in found["packages"].items()),
+            "llvm": found["llvm"],
+            "processor": f"{processor['name']} ({target.cpu}, {target.lanes} float32 lanes)",
+            "threads": f"{found['threads']} of {found['processors']} processors (NEURONA_THREADS)",
+            "object cache": f"{_in_words(found['cache'])} (NEURONA_CACHE)",
+            "data": f"{_in_words(found['data'])} (NEURONA_DATA)",
+        }
+    )
 
 
 def _processor() -> str:
@@ -46,9 +63,17 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _used(folder: Path) -> str:
-    if not folder.is_dir():
-        return f"{folder}, not made yet"
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    size = sum(path.stat().st_size for path in files)
-    return f"{folder}, {len(files)} files, {size / 1e6:.1f} MB"
+def _used(folder: Path) -> dict[str, Any]:
+    files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+    return {
+        "folder": str(folder),
+        "exists": folder.is_dir(),
+        "files": len(files),
+        "bytes": sum(path.stat().st_size for path in files),
+    }
+
+
+def _in_words(used: dict[str, Any]) -> str:
+    if not used["exists"]:
+        return f"{used['folder']}, not made yet"
+    return f"{used['folder']}, {used['files']} files, {used['bytes'] / 1e6:.1f} MB"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from neurona.cli.app import INTERRUPTED
+from neurona.cli.described import config_path
 from neurona.cli.folders import check_folder, next_run
-from neurona.core.errors import ArgumentError, nearest
 from neurona.nn.module import Module
 from neurona.train.experiment import (
     Config,
@@ -18,24 +19,6 @@ from neurona.train.experiment import (
     run,
 )
 from neurona.train.experiment.names import name_and_options
-
-EXAMPLES = Path(__file__).parent / "examples"
-INTERRUPTED = 130
-"""The exit code of a command that Ctrl-C ended."""
-
-
-def config_path(name: str) -> Path:
-    """The file of an example, or the file itself. Raises `ArgumentError` with the nearest name."""
-    known = sorted(path.stem for path in EXAMPLES.glob("*.toml"))
-    if name in known:
-        return EXAMPLES / f"{name}.toml"
-    path = Path(name)
-    if not path.is_file():
-        raise ArgumentError(
-            f"train: {name!r} is no file and no example{nearest(name, known)} "
-            f"(examples: {', '.join(known)})"
-        )
-    return path
 
 
 def train(
