@@ -11,27 +11,35 @@ from numpy.typing import NDArray
 
 from neurona import data
 from neurona.cli.described import config_path
-from neurona.cli.options import SETS, example_names
+from neurona.cli.options import example_names
 from neurona.cli.output import columns, print_json
 from neurona.core.errors import ArgumentError, DataError, nearest
 from neurona.data.dataset import Dataset
+from neurona.data.datasets import DATASETS
 from neurona.data.fetch import folder_of
 from neurona.data.files import replacing
 from neurona.data.table import Table
 from neurona.train.experiment import load_parts, read_config
 
-Parts = Mapping[str, Dataset | Table]
+Part = Dataset | Table
+Parts = Mapping[str, Part]
 
 TABLES = (".csv", ".tsv", ".data", ".txt")
-FETCHED = ("mnist",)
+FETCHED = ("mnist", "adult")
 """The sets that can be downloaded."""
 MANY = 12
 """Of more classes than this only the number is told."""
 
 
+def load_set(name: str, data_dir: Path | None, *, download: bool = False) -> Parts:
+    """The parts of a data set that is known by name."""
+    found: Mapping[str, Any] = data.load(name, data_dir=data_dir, download=download)
+    return found
+
+
 def list_sets(data_dir: Path | None, as_json: bool) -> None:
     """Print the data sets that are known by name."""
-    found = [_listed(name, data_dir) for name in SETS]
+    found = [_listed(name, data_dir) for name in DATASETS]
     if as_json:
         print_json(found)
         return
@@ -41,13 +49,14 @@ def list_sets(data_dir: Path | None, as_json: bool) -> None:
 
 def _listed(name: str, data_dir: Path | None) -> dict[str, Any]:
     try:
-        parts = data.load(name, data_dir=data_dir)
+        parts = load_set(name, data_dir)
     except DataError:
         hint = f"; neurona data fetch {name}" if name in FETCHED else ""
         return {"name": name, "there": False, "what": "", "where": f"not found{hint}"}
     sizes = " + ".join(f"{len(part):,}" for part in parts.values())
     where = "comes with Neurona" if name == "digits" else str(folder_of(data_dir))
-    what = f"{sizes} {_kind(next(iter(parts.values())))}"
+    first = next(iter(parts.values()))
+    what = f"{sizes} {_kind(first)}"
     return {"name": name, "there": True, "what": what, "where": where}
 
 
@@ -63,11 +72,12 @@ def _kind(part: Dataset | Table) -> str:
 
 def fetch(name: str, data_dir: Path | None) -> None:
     """Download a data set if it is not there yet."""
-    if name not in SETS:
+    if name not in DATASETS:
         raise ArgumentError(
-            f"data fetch: unknown data set {name!r}{nearest(name, SETS)} (known: {', '.join(SETS)})"
+            f"data fetch: unknown data set {name!r}{nearest(name, DATASETS)} "
+            f"(known: {', '.join(DATASETS)})"
         )
-    parts = data.load(name, data_dir=data_dir, download=name in FETCHED)
+    parts = load_set(name, data_dir, download=name in FETCHED)
     sizes = " + ".join(f"{len(part):,}" for part in parts.values())
     place = "with Neurona" if name == "digits" else f"in {folder_of(data_dir)}"
     print(f"{name}: {sizes} samples {place}")
@@ -78,8 +88,8 @@ def fetch(name: str, data_dir: Path | None) -> None:
 
 def find(what: str, changes: list[str], data_dir: Path | None) -> Parts:
     """The data of a name, a configuration or a file, by part. Raises what reading it raises."""
-    if what in SETS:
-        return data.load(what, data_dir=data_dir)
+    if what in DATASETS:
+        return load_set(what, data_dir)
     path = Path(what)
     if path.suffix.lower() in TABLES:
         return {"all": data.read_csv(path)}
@@ -93,9 +103,9 @@ def find(what: str, changes: list[str], data_dir: Path | None) -> Parts:
             "test": parts.test,
         }
         return {name: part for name, part in named.items() if part is not None}
-    known = [*SETS, *example_names()]
+    known = [*DATASETS, *example_names()]
     raise ArgumentError(
-        f"{what!r} is no data set{nearest(what, known)}; give a name ({', '.join(SETS)}), a "
+        f"{what!r} is no data set{nearest(what, known)}; give a name ({', '.join(DATASETS)}), a "
         f"configuration (.toml) or a table ({', '.join(TABLES)})"
     )
 
@@ -107,11 +117,12 @@ def describe(what: str, changes: list[str], data_dir: Path | None, as_json: bool
     if as_json:
         print_json(described)
         return
-    for number, (name, part) in enumerate(parts.items()):
+    named = list(parts.items())
+    for number, (name, part) in enumerate(named):
         print(f"{name}: {len(part):,} {_kind(part)}")
         for line in _table_lines(part) if isinstance(part, Table) else _lines(described[name]):
             print(f"  {line}")
-        if number == len(parts) - 1 and part.description:
+        if number == len(named) - 1 and part.description:
             print(part.description)
 
 
@@ -188,9 +199,9 @@ def export(name: str, folder: Path, count: int | None, data_dir: Path | None) ->
     """Write pictures as PNG files, `folder/class/number.png`, classes in their proportions."""
     from PIL import Image
 
-    if name not in SETS:
-        raise ArgumentError(f"data export: unknown data set {name!r}{nearest(name, SETS)}")
-    parts = data.load(name, data_dir=data_dir)
+    if name not in DATASETS:
+        raise ArgumentError(f"data export: unknown data set {name!r}{nearest(name, DATASETS)}")
+    parts = load_set(name, data_dir)
     whole = next(iter(parts.values()))
     if isinstance(whole, Table) or whole.inputs.ndim < 3 or not whole.classes:
         raise ArgumentError(f"data export: {name!r} has no pictures with classes")

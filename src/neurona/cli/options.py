@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 EXAMPLES = Path(__file__).parent / "examples"
-SETS = ("digits", "mnist", "birth_life_2010")
 
 
 def example_names() -> list[str]:
@@ -56,13 +55,14 @@ def complete_described(incomplete: str) -> list[str]:
 
 def complete_data(incomplete: str) -> list[str]:
     """Data sets, configurations and data files."""
-    names = [name for name in SETS if name.startswith(incomplete)]
-    return names + _paths(incomplete, ".toml", ".csv", ".data", ".npz", ".gz")
+    return complete_set(incomplete) + _paths(incomplete, ".toml", ".csv", ".data", ".npz", ".gz")
 
 
 def complete_set(incomplete: str) -> list[str]:
     """Data sets by name."""
-    return [name for name in SETS if name.startswith(incomplete)]
+    from neurona.data.datasets import DATASETS
+
+    return [name for name in DATASETS if name.startswith(incomplete)]
 
 
 # --- arguments ---
