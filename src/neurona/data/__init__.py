@@ -10,6 +10,7 @@ from neurona.data.idx import read_idx, write_idx
 from neurona.data.image_folder import ImageFolder
 from neurona.data.images import prepare_digit, read_image, resize_image
 from neurona.data.loader import Batches, Loader
+from neurona.data.npz import read_npz, write_npz
 from neurona.data.readers import DigitReader, Reader
 from neurona.data.source import Source, sample_generator
 from neurona.data.splits import split, split_indices
@@ -45,9 +46,11 @@ __all__ = [
     "read_csv",
     "read_idx",
     "read_image",
+    "read_npz",
     "resize_image",
     "sample_generator",
     "split",
     "split_indices",
     "write_idx",
+    "write_npz",
 ]
