@@ -13,26 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurona.core.errors import ArgumentError, DataError, ShapeError
-from neurona.data import ArraySource, Batches, Loader, Source, StreamLoader
+from neurona.data import ArraySource, Batches, Loader, StreamLoader
 
-
-class Slow(Source):
-    """Numbers with noise, the first of a batch late, so that later batches are ready before."""
-
-    def __init__(self, length: int, seconds: float = 0.0, wrong: int = -1) -> None:
-        self.length, self.seconds, self.wrong = length, seconds, wrong
-        self.read_now = 0
-
-    def __len__(self) -> int:
-        return self.length
-
-    def read(self, index: int, generator: np.random.Generator) -> Any:
-        self.read_now += 1
-        if index == self.wrong:
-            raise ValueError("no such reading")
-        if index % 3 == 0:
-            time.sleep(self.seconds)
-        return np.full(2, index + generator.random()), index
+from .sources import Slow
 
 
 def served(loader: StreamLoader | Loader, epoch: int = 0, **options: Any) -> list[list[Any]]:

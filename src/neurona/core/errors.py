@@ -42,6 +42,10 @@ class DataError(NeuronaError, ValueError):
     """A data file or array is damaged, missing or holds values that cannot be learnt from."""
 
 
+class WorkerError(NeuronaError, RuntimeError):
+    """A worker process died over its work."""
+
+
 class CheckpointError(NeuronaError, ValueError):
     """Saved weights or state do not fit the network, or the file is damaged."""
 

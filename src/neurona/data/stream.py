@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -87,6 +88,10 @@ class StreamLoader(BatchOrder):
             raise ArgumentError(
                 f"StreamLoader: unknown kind {kind!r}{nearest(str(kind), KINDS)} "
                 f"(known: {', '.join(KINDS)})"
+            )
+        if kind == "processes" and os.name != "posix":
+            raise ArgumentError(
+                'StreamLoader: kind="processes" needs Linux or macOS; take "threads"'
             )
         self.source = source
         self.workers = workers

@@ -1,15 +1,10 @@
-"""Threads and processes that read batches.
-
-A team is a pool of threads. For processes each thread has one at the end of a pipe: it sends the
-numbers of the samples, and receives the arrays as raw bytes into fresh memory. The pipe's messages
-about them are of `multiprocessing`'s own making, and go between a process and its own children
-only. Pipes have no names, so nothing is left behind by a process that is killed.
-"""
+"""The team of threads or processes behind a stream of batches."""
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -17,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurona.core.errors import DataError
 from neurona.data.loader import Batch
+from neurona.data.process import Work, WorkerProcess, packed
 from neurona.data.source import Source, sample_generator
 
 KINDS = ("threads", "processes")
@@ -52,12 +48,21 @@ class BatchReader:
 
 
 class Team:
-    """Threads that read batches beside the consumer; `close` stops them."""
+    """A pool of threads that read batches beside the consumer; `close` stops them.
+
+    For processes, each thread asks one of as many processes and waits for its answer.
+    """
 
     def __init__(self, reader: BatchReader, workers: int, kind: str) -> None:
-        self._reader = reader
         self._owner = os.getpid()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="neurona-data")
+        self._processes: list[WorkerProcess] = []
+        if kind == "processes":
+            sent = packed(reader)
+            self._processes += [WorkerProcess(sent) for _ in range(workers)]
+        self._free: SimpleQueue[Work] = SimpleQueue()
+        for number in range(workers):
+            self._free.put(self._processes[number] if self._processes else reader)
 
     @property
     def alive(self) -> bool:
@@ -66,9 +71,22 @@ class Team:
 
     def submit(self, epoch: int, indices: NDArray[np.int64]) -> Future[Batch]:
         """Have a batch read."""
-        return self._pool.submit(self._reader, epoch, indices)
+        return self._pool.submit(self._read, epoch, indices)
 
     def close(self) -> None:
-        """Drop what is not begun, wait for what is."""
-        if self.alive:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        """Drop what is not begun, wait for what threads have begun, end processes."""
+        if not self.alive:
+            return
+        for process in self._processes:
+            process.kill()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for process in self._processes:
+            process.join()
+        self._processes.clear()
+
+    def _read(self, epoch: int, indices: NDArray[np.int64]) -> Batch:
+        reader = self._free.get()
+        try:
+            return reader(epoch, indices)
+        finally:
+            self._free.put(reader)
