@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurona.core.errors import ArgumentError, DataError, ShapeError
-from neurona.data import ArraySource, Source, sample_generator
+from neurona.data import ArraySource, Source, sample_generator, split
 from neurona.data.order import permutation
 
 
@@ -76,6 +76,16 @@ def test_take_and_map_keep_what_is_known() -> None:
     for bad, text in (([6], "sample 6 is not in 0…5"), ([-1], "-1"), ([[1]], "shape (1, 1)")):
         with pytest.raises(ArgumentError, match=re.escape(text)):
             Readings().take(bad)
+
+
+def test_split() -> None:
+    source = Readings(20)
+    parts = split(source, (0.5, 0.5), seed=2, stratify=source.targets)
+    assert [len(part) for part in parts] == [10, 10]
+    assert sorted(part.name(k) for part in parts for k in range(10)) == sorted(
+        f"reading {k}" for k in range(20)
+    )
+    assert [part.targets.sum() for part in parts if part.targets is not None] == [5, 5]
 
 
 def fail() -> Any:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.data.dataset import Dataset
 from neurona.data.order import permutation
+from neurona.data.source import Source
 from neurona.data.table import Table
 
 # The loader's streams are its epochs; the last one is out of their reach, so that with the same
@@ -19,7 +20,7 @@ from neurona.data.table import Table
 _STREAM = (1 << 64) - 1
 
 
-_Samples = TypeVar("_Samples", Dataset, Table)
+_Samples = TypeVar("_Samples", Dataset, Table, Source)
 
 
 @overload
@@ -43,7 +44,7 @@ def split(
     order: ArrayLike | None = ...,
 ) -> tuple[tuple[NDArray[Any], ...], ...]: ...
 def split(
-    data: Dataset | Table | tuple[NDArray[Any], ...],
+    data: Dataset | Table | Source | tuple[NDArray[Any], ...],
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
     *,
     seed: int = 0,
@@ -51,7 +52,7 @@ def split(
     groups: ArrayLike | None = None,
     order: ArrayLike | None = None,
 ) -> tuple[Any, ...]:
-    """Split a data set, a table, or arrays of the same length into disjoint parts.
+    """Split a data set, a table, a source, or arrays of the same length into disjoint parts.
 
     Every sample is in exactly one part, and a part keeps the order of the data. Sizes follow the
     rule of `split_indices`. Samples are dealt out at random by `seed`, and at most one of these
