@@ -207,6 +207,8 @@ def test_damage_is_named(
         ({"delimiter": ", "}, "delimiter must be one character"),
         ({"delimiter": '"'}, "delimiter must be one character"),
         ({"comment": " "}, "comment is a prefix"),
+        ({"missing": "NA"}, "missing is a list of markers, not 'NA'"),
+        ({"columns": "ab"}, "columns is a list of names, not 'ab'"),
         ({"skip": -1}, "skip must not be negative"),
         ({"encoding": "utf-9"}, "unknown encoding 'utf-9'"),
     ],

@@ -140,11 +140,13 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
     (tmp_path / "flat" / "back").symlink_to(tmp_path)
     with pytest.raises(DataError, match="a link leads back"):
         ImageFolder(tmp_path)
-    for size in (0, (3,), (3, 0), "28"):
+    for size in (0, (3,), (3, 0), "28", 28.0):
         with pytest.raises(ArgumentError, match=re.escape(f"found {size!r}")):
             ImageFolder(tmp_path / "some", size)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="unknown resize 'corp'; did you mean 'crop'"):
         ImageFolder(tmp_path / "some", resize="corp")
+    with pytest.raises(ArgumentError, match="classes names one twice: ape, ape"):
+        ImageFolder(tmp_path / "some", classes=["ape", "ape"])
 
 
 def test_a_damaged_picture_is_named(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class Dialect:
     """How the records of a file are written; see `read_csv`."""
 
     delimiter: str = ","
-    missing: tuple[str, ...] = ("", "?")
+    missing: Sequence[str] = ("", "?")
     comment: str | None = None
     skip: int = 0
     encoding: str = "utf-8"
@@ -95,7 +95,9 @@ def read_csv(
     ([31.0, nan, 52.0], ['cook', 'baker, self-employed', None])
     """
     path = Path(path)
-    dialect = Dialect(delimiter, tuple(missing), comment, skip, encoding)
+    if isinstance(columns, str):
+        raise ArgumentError(f"read_csv: columns is a list of names, not {columns!r}")
+    dialect = Dialect(delimiter, missing, comment, skip, encoding)
     given = dict(kinds or {})
     for name, kind in given.items():
         if kind not in KINDS:
@@ -289,7 +291,7 @@ def _read(
     elif fields != list(names):
         body = chain([(line, first)], body)
     _check_names(path, line, names, [*kinds, *([] if target is None else [target])])
-    columns = [_Column(name, kinds.get(name), dialect.missing) for name in names]
+    columns = [_Column(name, kinds.get(name), tuple(dialect.missing)) for name in names]
     lines: list[int] = []
     while block := list(islice(body, _ROWS_AT_ONCE)):
         if len(columns) > 1:  # a line of blanks; with one column it is a gap

@@ -85,6 +85,8 @@ class ImageFolder(Source):
                 "ImageFolder.parts(folder), or one of them as the folder"
             )
         self.classes = tuple(found if classes is None else classes)
+        if len(set(self.classes)) < len(self.classes):
+            raise ArgumentError(f"ImageFolder: classes names one twice: {', '.join(self.classes)}")
         for name in found:
             if name not in self.classes:
                 raise DataError(
@@ -177,7 +179,7 @@ class ImageFolder(Source):
 def _checked_size(size: tuple[int, int] | int | None) -> tuple[int, int] | None:
     if size is None:
         return None
-    pair = (size, size) if isinstance(size, int) else tuple(size)
+    pair = tuple(size) if isinstance(size, Sequence) else (size, size)
     if len(pair) != 2 or not all(isinstance(n, int) and n >= 1 for n in pair):
         raise ArgumentError(
             f"ImageFolder: size must be a number of pixels or (rows, columns), found {size!r}"

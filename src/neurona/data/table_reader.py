@@ -53,7 +53,7 @@ class TableReader:
     ) -> None:
         self.encoder = encoder
         self.columns = tuple(columns)
-        self._dialect = Dialect(delimiter, tuple(missing), comment, encoding=encoding)
+        self._dialect = Dialect(delimiter, missing, comment, encoding=encoding)
 
     def read(
         self, paths: Sequence[str | os.PathLike[str]]
