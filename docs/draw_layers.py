@@ -1,4 +1,4 @@
-"""Draws the pictures of `activations.md`, `layers.md`, `losses.md` and `optimisers.md`.
+"""Draws the pictures of `activations.md`, `layers.md` and `losses.md`.
 
 python docs/draw_layers.py [FOLDER]     (by default the folder of this file)
 """
@@ -14,7 +14,7 @@ import matplotlib
 import numpy as np
 
 import neurona as ne
-from neurona import nn, optim
+from neurona import nn
 
 matplotlib.use("Agg")
 matplotlib.rcParams.update(
@@ -114,77 +114,6 @@ def draw_losses(path: Path) -> None:
     save(figure, path)
 
 
-# --- optimisers ---
-
-Rule = Callable[[Any], optim.Optimizer]
-
-
-def descend(loss: Callable[[Any], Any], start: list[float], rule: Rule, steps: int) -> Any:
-    """The places an optimiser visits."""
-    w = ne.Variable(np.array(start, np.float64))
-    optimizer = rule([w])
-    path = [w.numpy()]
-    for _ in range(steps):
-        loss(w).backward()
-        optimizer.step()
-        path.append(w.numpy())
-    return np.array(path)
-
-
-def ravine(w: Any) -> Any:
-    return 0.05 * w[0] * w[0] + 2 * w[1] * w[1]
-
-
-def quartic(w: Any) -> Any:
-    x = w[0]
-    return x * x * x * x - 2 * x * x + x - 1 + 0 * w[1]
-
-
-def saddle(w: Any) -> Any:
-    return 0.5 * w[0] * w[0] - 0.5 * w[1] * w[1] + 0.05 * w[1] * w[1] * w[1] * w[1]
-
-
-def rules(rate: float, adaptive: float) -> dict[str, Rule]:
-    return {
-        "SGD": lambda p: optim.SGD(p, rate),
-        "momentum 0.9": lambda p: optim.SGD(p, rate, momentum=0.9),
-        "Nesterov 0.9": lambda p: optim.SGD(p, rate, momentum=0.9, nesterov=True),
-        "Adam": lambda p: optim.Adam(p, adaptive),
-        "AdamW, λ 0.1": lambda p: optim.AdamW(p, adaptive, weight_decay=0.1),
-    }
-
-
-def level(loss: Callable[[Any], Any], axis: Any, bounds: tuple[float, ...]) -> None:
-    x, y = np.meshgrid(np.linspace(*bounds[:2], 120), np.linspace(*bounds[2:], 120))
-    height = loss(ne.asarray(np.array([x, y]))).numpy()
-    axis.contour(x, y, height, levels=18, colors="0.8", linewidths=0.7)
-
-
-def draw_optimisers(path: Path) -> None:
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
-    level(ravine, left, (-10.5, 2.5, -2.4, 2.4))
-    for name, rule in rules(0.1, 0.4).items():
-        route = descend(ravine, [-10, 2], rule, 40)
-        left.plot(*route.T, marker=".", ms=3, lw=1, label=name)
-    left.set(title="ravine x²/20 + 2y², 40 steps", xlabel="x", ylabel="y")
-    x = np.linspace(-1.9, 2.1, 400)
-    middle.plot(x, x**4 - 2 * x**2 + x - 1, "0.7")
-    for i, (name, rule) in enumerate(rules(0.01, 0.05).items()):
-        route = descend(quartic, [2, 0], rule, 200)[:, 0]
-        # Each a little higher than the one before, so that all are seen.
-        height = route**4 - 2 * route**2 + route - 1 + 0.3 * (i + 1)
-        middle.plot(route, height, lw=1, label=name)
-        middle.plot(route[-1], height[-1], "o", color=middle.lines[-1].get_color())
-    middle.set(title="x⁴ − 2x² + x − 1 from 2, 200 steps", xlabel="x", ylim=(-3.4, 6))
-    level(saddle, right, (-2.2, 2.2, -4, 4))
-    for name, rule in rules(0.1, 0.1).items():
-        route = descend(saddle, [-2, 1e-3], rule, 70)
-        right.plot(*route.T, marker=".", ms=3, lw=1, label=name)
-    right.set(title="saddle, 70 steps", xlabel="x", ylabel="y")
-    middle.legend(fontsize=7)
-    save(figure, path)
-
-
 # --- layers ---
 
 
@@ -252,7 +181,6 @@ def main(folder: Path) -> None:
     for name, draw in (
         ("activations", draw_activations),
         ("losses", draw_losses),
-        ("optimisers", draw_optimisers),
         ("layers", draw_layers),
     ):
         draw(folder / f"{name}.svg")

@@ -1,4 +1,4 @@
-"""The pictures of layers, losses and optimisers are those that `docs/draw_layers.py` draws."""
+"""The pictures of activations, layers and losses are those that `docs/draw_layers.py` draws."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..pages import DOCS, text_of
 
-PAGES = ("activations", "layers", "losses", "optimisers")
+PAGES = ("activations", "layers", "losses")
 
 
 def test_pages_show_their_pictures(tmp_path: Path) -> None:
