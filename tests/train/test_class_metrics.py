@@ -264,7 +264,7 @@ def test_fit_and_evaluate(outputs: int) -> None:
 def test_totals_keep_what_is_gathered() -> None:
     totals = Totals([train.ROCAUC()])
     for part in (slice(0, 5), slice(5, 23)):
-        parts = train.ROCAUC().gathered(ne.asarray(LOGITS[part]), ne.asarray(BINARY[part]))
-        totals.add(ne.asarray(0.5), [parts], len(BINARY[part]))
+        output, target = ne.asarray(LOGITS[part]), ne.asarray(BINARY[part])
+        totals.count(len(BINARY[part]), totals.record(ne.asarray(0.5), output, target))
     expected = train.measure(train.ROCAUC(), LOGITS, BINARY)
     assert totals.values() == {"loss": 0.5, "roc_auc": expected}

@@ -11,16 +11,17 @@ import pytest
 import neurona as ne
 from neurona import train
 from neurona.core.errors import ArgumentError, ShapeError
-from neurona.train.metrics import METRICS, Metric, find_metric, find_metrics, recorded
+from neurona.train.metrics import METRICS, Metric, find_metric, find_metrics
 from neurona.train.totals import Totals
 
 
 def in_batches(metric: Metric, output: Any, target: Any, size: int) -> float:
     """The metric as `fit` takes it: sums by compiled batches, added up."""
-    step, totals = ne.compile(lambda y, t: recorded(metric, y, t)), Totals([metric])
+    totals = Totals([metric])
+    step = ne.compile(lambda y, t: totals.record(ne.asarray(0.0), y, t))
     for i in range(0, len(output), size):
-        parts = step(output[i : i + size], target[i : i + size])
-        totals.add(ne.asarray(0.0), [parts], len(output[i : i + size]))
+        gathered = step(output[i : i + size], target[i : i + size])
+        totals.count(len(output[i : i + size]), gathered)
     return totals.values()[metric.name]
 
 

@@ -249,7 +249,7 @@ def test_an_interrupt_keeps_what_was_learnt(
     short.fit(*training, epochs=2, verbose=False)
     assert not same(weights(model), start)
     # One step of the third epoch was finished, none was cut in two.
-    short.train_step(*_first_batch(training, epoch=2))
+    short.steps.train(*_first_batch(training, epoch=2))
     assert same(weights(model), weights(short))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -288,7 +288,7 @@ def bad_calls() -> dict[str, tuple[type[NeuronaError], str, Any]]:
         "negative": (DataError, "label of sample 0 is -1", {"y": y - 1}),
         "nan": (DataError, "'training': inputs holds nan at sample 7", {"x": nan}),
         "float labels": (ShapeError, "losses do not broadcast", {"y": y.astype(np.float32)}),
-        "text": (DTypeError, "must hold numbers", {"x": np.full((20, 8, 8), "a")}),
+        "text": (DTypeError, "inputs must be numbers", {"x": np.full((20, 8, 8), "a")}),
         "none": (ShapeError, "no samples", {"x": x[:0], "y": y[:0]}),
         "no targets": (ArgumentError, "targets are needed", {"y": None}),
         "epochs": (ArgumentError, "epochs must be", {"epochs": 0}),
@@ -426,7 +426,7 @@ def test_two_programs_a_step_serve_batches_of_all_sizes() -> None:
         model.fit(x[:n], y[:n], batch_size=size, verbose=False, seed=number)
         served = data.Loader(x[:n], y[:n], batch_size=size, seed=number).epoch(number)
         for batch, labels in served:
-            twin._learn(ne.asarray(batch), ne.asarray(labels))
+            twin.steps._train(ne.asarray(batch), ne.asarray(labels))
         for name, value in twin.network.state_dict().items():
             np.testing.assert_allclose(
                 model.network.state_dict()[name], value, rtol=2e-3, atol=2e-4, err_msg=name
@@ -443,5 +443,5 @@ def test_two_programs_a_step_serve_batches_of_all_sizes() -> None:
         for size in (256, 40):
             predicted = model.predict(x[:n], batch_size=size)
             np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-5)
-    for step in (model.train_step, model.test_step, model._predict):
+    for step in (model.steps.train, model.steps.test, model.steps.predict):
         assert programs_of(step) <= 2

@@ -53,7 +53,7 @@ def test_a_moving_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     with progress(True, 3, 2, 1000) as shown:
         assert isinstance(shown, Bar)
         shown.drawn -= 1.0
-        shown.advance(3, 500, 0.25)
+        shown.advance(3, 500, lambda: (0.25, 0.5))
         task = shown.bar.tasks[0]
         assert task.completed == 500
         assert task.total == 2000
@@ -61,7 +61,7 @@ def test_a_moving_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         assert task.fields["loss"] == "0.25"
         shown.end_epoch(3, {"loss": 0.5}, 1234.0)
         shown.drawn -= 1.0
-        shown.advance(4, 250, 0.125)
+        shown.advance(4, 250, lambda: (0.125, 0.0))
         assert shown.bar.tasks[0].completed == 1250
         assert shown.bar.tasks[0].fields["epoch"] == 2
         shown.note("[kept] 5 %")
@@ -73,5 +73,5 @@ def test_a_moving_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_lines_go_where_they_are_sent() -> None:
     stream = io.StringIO()
-    Lines(0, 2, 10, stream).end_epoch(0, {"loss": 1.0}, 5.0)
+    Lines(0, 2, 10, stream=stream).end_epoch(0, {"loss": 1.0}, 5.0)
     assert stream.getvalue() == "epoch 1/2  loss 1.000  5 samples/s\n"

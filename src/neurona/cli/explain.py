@@ -39,9 +39,9 @@ def explain(
         inputs = model.preprocessing.transform(inputs)
     model.network.train(step == "train")
     programs: Any = {
-        "train": (model.train_step, (inputs, encoded(batch, code))),
-        "test": (model.test_step, (inputs, encoded(batch, code))),
-        "predict": (model._predict, (inputs,)),
+        "train": (model.steps.train, (inputs, encoded(batch, code))),
+        "test": (model.steps.test, (inputs, encoded(batch, code))),
+        "predict": (model.steps.predict, (inputs,)),
     }
     program, arguments = programs[step]
     explanation = program.explain(*arguments)

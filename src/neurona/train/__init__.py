@@ -2,6 +2,7 @@
 
 from neurona.train.architecture import build, describe, register
 from neurona.train.callbacks import Callback
+from neurona.train.early_stopping import EarlyStopping
 from neurona.train.history import History
 from neurona.train.losses import LOSSES
 from neurona.train.metrics import (
@@ -25,6 +26,7 @@ from neurona.train.metrics import (
 from neurona.train.model import Model
 from neurona.train.plateau import ReduceOnPlateau
 from neurona.train.preprocessing import Division
+from neurona.train.selection import parameter_groups
 
 __all__ = [
     "F1",
@@ -37,6 +39,7 @@ __all__ = [
     "Callback",
     "ConfusionMatrix",
     "Division",
+    "EarlyStopping",
     "GatheringMetric",
     "History",
     "MeanAbsoluteError",
@@ -51,5 +54,6 @@ __all__ = [
     "build",
     "describe",
     "measure",
+    "parameter_groups",
     "register",
 ]

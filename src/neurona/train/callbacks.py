@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neurona.core.tensor import Tensor
     from neurona.train.model import Model
 
 
 class Callback:
     """The base of all callbacks; override what is wanted.
 
-    model: the one that is trained; set `self.model.stop_training = True` to end after the epoch.
+    model: the one that is trained; set `self.model.stop_training = True` to end after the epoch, or
+    after the step if it is set in `on_step_end`.
+
+    A callback that remembers something over epochs hands it out in `state`, so that a resumed run
+    goes on as if it had never stopped.
 
     >>> from neurona import train
     >>> class StopWhenGood(train.Callback):
@@ -23,13 +28,32 @@ class Callback:
     model: Model
 
     def on_train_begin(self) -> None:
-        """Called once before the first epoch."""
+        """Called once before the first epoch, and again when a run is resumed."""
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Called before an epoch; the first is 0."""
+
+    def on_step_end(self, step: int, loss: Tensor) -> None:
+        """Called after an update, if overridden.
+
+        step: its number in the whole run; the first is 0. loss: of its last batch, 0-d; asking for
+        its value costs a little, so do it only when it is needed.
+        """
 
     def on_epoch_end(self, epoch: int, values: Mapping[str, float]) -> None:
         """Called after an epoch with its values, as they enter the history."""
 
     def on_train_end(self) -> None:
         """Called once after the last epoch, also when it was interrupted."""
+
+    def state(self) -> Mapping[str, Any]:
+        """What `load_state` needs to go on: by name plain values fit for JSON, or arrays."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave. Called after `on_train_begin` when a run is resumed."""
+
+
+def watches_steps(callback: Callback) -> bool:
+    """Whether a callback wants to be told of every step."""
+    return type(callback).on_step_end is not Callback.on_step_end

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurona.core.dtypes import DEFAULT_FLOAT, DType, is_float
-from neurona.core.errors import ArgumentError, DataError, ShapeError
+from neurona.core.errors import DataError, ShapeError
 from neurona.core.op import Shape, Spec
 from neurona.core.tensor import Tensor
 from neurona.core.trace import recording, set_grad_enabled
@@ -19,19 +19,6 @@ from neurona.nn.module import Module
 CLASS_LOSSES = {"cross_entropy", "negative_log_likelihood"}
 IGNORED = -100
 """The label that these losses leave out if they are not told of another (PyTorch's)."""
-
-
-def checked_pair(x: Any, y: Any, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Inputs and targets as arrays of one length without NaN or infinity.
-
-    Raises `ShapeError`, `DTypeError` or `DataError` that names the first bad place.
-    """
-    if y is None:
-        raise ArgumentError(f"{name} data: targets are needed, as in fit(x, y)")
-    inputs, targets = Dataset(inputs=x, targets=y, name=name).arrays
-    if len(inputs) == 0:
-        raise ShapeError(f"Dataset {name!r}: inputs {inputs.shape} hold no samples")
-    return inputs, targets
 
 
 def checked_inputs(x: Any, name: str) -> NDArray[Any]:

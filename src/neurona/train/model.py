@@ -10,28 +10,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurona.compiler import compile as compile_function
-from neurona.core.check import ensure
-from neurona.core.errors import ArgumentError, NonFiniteError, ShapeError
-from neurona.core.tensor import Tensor
+from neurona.core.errors import ArgumentError
 from neurona.core.trace import no_grad
+from neurona.data.dataset import Dataset
 from neurona.data.loader import Loader
 from neurona.data.readers import Reader, reader_from_json, reader_to_json
 from neurona.data.splits import split
 from neurona.nn.module import Module
-from neurona.ops.compare import isfinite
 from neurona.optim.optimizer import Optimizer
-from neurona.train import architecture, checkpoint, checks
+from neurona.optim.schedules import Schedule
+from neurona.train import architecture, checkpoint, checks, parts
 from neurona.train.callbacks import Callback
 from neurona.train.history import History
-from neurona.train.loop import Batches, run
+from neurona.train.loop import Training
 from neurona.train.losses import OUTPUTS, Loss, find_loss, is_plain, name_of
-from neurona.train.metrics import METRICS, Metric, find_metrics, recorded
+from neurona.train.metrics import METRICS, Metric, find_metrics
 from neurona.train.optimizers import make_optimizer
+from neurona.train.parts import Part
 from neurona.train.preprocessing import Preprocessing, from_json, to_json
-from neurona.train.totals import Totals
-
-Sums = tuple[tuple[Any, ...], ...]
+from neurona.train.rates import Rates
+from neurona.train.selection import check_frozen, evaluation_mode
+from neurona.train.steps import Steps, require_weighable
+from neurona.train.update import Update
+from neurona.train.weighting import ClassTable, ClassWeights
 
 
 class Model:
@@ -42,6 +43,8 @@ class Model:
       training part; saved with the weights.
     - `classes`: the name of each class, in the order of the outputs.
     - `reader`: how a file becomes samples, e.g. `data.DigitReader("mnist")`; for `neurona predict`.
+
+    epochs_done, steps_done: finished epochs and updates so far.
 
     >>> import numpy as np
     >>> from neurona import nn, optim, train
@@ -71,25 +74,45 @@ class Model:
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.loss_name: str | None = None
-        self.outputs: str | None = None
         self.metrics: tuple[Metric, ...] = ()
+        self.frozen: tuple[str, ...] = ()
         self.epochs_done = 0
+        self.steps_done = 0
         self.stop_training = False
-        self._make_steps()
+        self.steps = Steps(network)
+        self._rates: Rates | None = None
 
     def compile(
         self,
         optimizer: Optimizer | str | None = None,
         loss: Loss | str = "cross_entropy",
         metrics: Iterable[Metric | str | Mapping[str, Any]] = (),
+        *,
+        schedule: Schedule | None = None,
+        frozen: Iterable[str] | str = (),
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        max_norm: float | None = None,
     ) -> None:
         """Choose how the network learns and what is measured.
 
-        - `optimizer`: of the network's parameters, or the name of one, with its defaults.
-          `evaluate` needs none.
+        - `optimizer`: of the network's parameters (of `train.parameter_groups` for layers with
+          rates of their own), or the name of one, with its defaults. `evaluate` needs none.
         - `loss`: a name of `train.LOSSES`, a layer of `nn`, or a function of output and target that
           returns a scalar.
         - `metrics`: names of `train.METRICS`, {"name": …, and options}, or objects.
+        - `schedule`: one of `optim.schedules`, by whose factor all initial learning rates are
+          multiplied at each step.
+        - `frozen`: names of layers ("0", "body.0") that stay as they are while `fit` runs: no
+          update, and they run as in evaluation, so that batch normalisation keeps its statistics.
+        - `accumulate`: an update for so many batches, by the mean gradient of all their samples;
+          what is left at the end of an epoch makes an update too.
+        - `clip_norm`, `clip_value`: see `optim.clip_gradient_norm` and `clip_gradient_value`.
+        - `l1`, `l2`: strength of the penalties λΣ|w| and λ/2·Σw² on weights, not biases; the loss
+          that is reported does not contain them. `max_norm`: see `optim.limit_norms`.
 
         The machine code is made when the first batch of a shape comes. Raises `ArgumentError`.
         """
@@ -97,54 +120,32 @@ class Model:
             optimizer = make_optimizer(self.network.parameters(), optimizer)
         elif optimizer is not None and not isinstance(optimizer, Optimizer):
             raise ArgumentError(f"compile: optimizer is an Optimizer or a name, not {optimizer!r}")
+        update = Update(
+            accumulate=accumulate,
+            clip_norm=clip_norm,
+            clip_value=clip_value,
+            l1=l1,
+            l2=l2,
+            max_norm=max_norm,
+        )
         loss_function, loss_name = find_loss(loss), name_of(loss)
         chosen = find_metrics(metrics, loss_name)
+        if schedule is not None and not isinstance(schedule, Schedule):
+            raise ArgumentError(
+                f"compile: schedule is one of neurona.optim.schedules, not {schedule!r}"
+            )
+        self.frozen = check_frozen(self.network, frozen)
         self.loss, self.loss_name = loss_function, loss_name
-        self.outputs = self.loss_name if self.loss_name in OUTPUTS else None
         self.optimizer = optimizer
         self.metrics = chosen
-        self._make_steps()
+        self._rates = None if optimizer is None else Rates(optimizer, schedule)
+        outputs = loss_name if loss_name in OUTPUTS else None
+        self.steps = Steps(self.network, optimizer, loss_function, chosen, update, outputs)
 
-    # --- the steps, as they are compiled ---
-
-    def _make_steps(self) -> None:
-        self.train_step = compile_function(self._learn)
-        self.test_step = compile_function(self._measure)
-        self._predict = compile_function(self._output)
-        self._probabilities = compile_function(self._probability)
-
-    def _output(self, x: Any) -> Tensor:
-        output: Tensor = self.network(x)
-        return output
-
-    def _probability(self, x: Any) -> Tensor:
-        output = self._output(x)
-        return OUTPUTS[self.outputs](output) if self.outputs in OUTPUTS else output
-
-    def _measure(self, x: Any, y: Any) -> tuple[Tensor, Sums]:
-        output = self._output(x)
-        loss = self._compiled_loss()(output, y)
-        if loss.ndim:
-            raise ShapeError(f"loss: a scalar is needed, found shape {loss.shape}; take its mean")
-        guess = output.detach()
-        return loss, tuple([recorded(metric, guess, y) for metric in self.metrics])
-
-    def _learn(self, x: Any, y: Any) -> tuple[Tensor, Sums]:
-        loss, sums = self._measure(x, y)
-        ensure(isfinite(loss), "the loss is not finite, so nothing was changed", NonFiniteError)
-        loss.backward()
-        self._compiled_optimizer().step()
-        return loss, sums
-
-    def _compiled_loss(self) -> Loss:
-        if self.loss is None:
-            raise ArgumentError("Model: choose a loss first, as in model.compile(loss=…)")
-        return self.loss
-
-    def _compiled_optimizer(self) -> Optimizer:
-        if self.optimizer is None:
-            raise ArgumentError("Model: choose an optimizer first, as in model.compile('Adam', …)")
-        return self.optimizer
+    @property
+    def outputs(self) -> str | None:
+        """The name of the loss that makes probabilities of the outputs, if one does."""
+        return self.steps.outputs
 
     # --- learning ---
 
@@ -155,18 +156,27 @@ class Model:
         *,
         epochs: int = 1,
         batch_size: int = 32,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: Any = None,
         validation_split: float = 0.0,
+        sample_weight: Any = None,
+        class_weight: ClassWeights | None = None,
         seed: int = 0,
         callbacks: Iterable[Callback] = (),
         verbose: bool = True,
     ) -> History:
         """Train on inputs `(sample, …)` and targets of the same length.
 
+        - `x`: inputs, or a `data.Dataset`, or a loader of (inputs, targets) or (inputs, targets,
+          weights); the latter two have their targets. A loader also has its batch size and seed.
         - `epochs`: how many more. A second call goes on with the orders after those already served.
         - `batch_size`: samples in a step; the last one of an epoch takes what is left.
-        - `validation_data`: (x, y) measured after every epoch; `validation_split`: the share of the
-          samples, chosen by `seed`, kept out of training for that.
+        - `validation_data`: measured after every epoch: (x, y), (x, y, weights), a `data.Dataset`
+          or a loader; `validation_split`: the share of the samples, chosen by `seed`, kept out of
+          training for that.
+        - `sample_weight`: how much each sample counts, `(sample,)`: the loss of a batch is
+          Σ_i w_i·l_i / N, with N its number of samples. `class_weight`: the same by class number or
+          name, as in {"rare": 5.0}; other classes have 1. Both are multiplied. Metrics and
+          validation are not weighed by them.
         - `seed`: the order of the samples depends on it and the epoch's number, nothing else.
         - `verbose`: show progress.
 
@@ -174,92 +184,157 @@ class Model:
         Raises before anything is learnt for data that do not fit the network and the loss, and
         `NonFiniteError` before the update is written when a loss is NaN or infinite.
         """
-        optimizer, callbacks = self._compiled_optimizer(), tuple(callbacks)
+        rates = self._ready_to_learn(epochs)
+        callbacks = tuple(callbacks)
+        rest: Any = validation_data
+        if parts.is_loader(x):
+            if not (y is None and sample_weight is None and not validation_split):
+                raise ArgumentError(
+                    "fit: a loader serves inputs, targets and weights; give no y, sample_weight or "
+                    "validation_split beside it"
+                )
+            training = self._part(x, "training", class_weight=class_weight)
+        else:
+            arrays = parts.arrays_of(x, y, sample_weight, self._prepared, "training")
+            if validation_split:
+                arrays, rest = self._split(arrays, validation_data, validation_split, seed)
+            options = {"batch_size": batch_size, "seed": seed}
+            training = self._in_memory(arrays, "training", class_weight=class_weight, **options)
+        validation = None
+        if validation_split:
+            validation = self._in_memory(rest, "validation", batch_size=batch_size, shuffle=False)
+        elif rest is not None:
+            validation = self._part(rest, "validation", batch_size=batch_size, shuffle=False)
+        run = Training(
+            self,
+            self.steps,
+            rates,
+            training,
+            validation,
+            last=self.epochs_done + epochs,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+        return run.run()
+
+    def _ready_to_learn(self, epochs: int) -> Rates:
+        if self.optimizer is None or self._rates is None:
+            raise ArgumentError("Model: choose an optimizer first, as in model.compile('Adam', …)")
         if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
             raise ArgumentError(f"fit: epochs must be a whole number of at least 1, not {epochs!r}")
-        pair: tuple[NDArray[Any], ...] = checks.checked_pair(x, y, "training")
-        rest: tuple[NDArray[Any], ...] | None = None
-        if validation_split:
-            if validation_data is not None:
-                raise ArgumentError("fit: give validation_data or validation_split, not both")
-            if not 0 < validation_split < 1:
-                raise ArgumentError(
-                    f"fit: validation_split must be in 0…1, found {validation_split}"
-                )
-            pair, rest = split(pair, (1 - validation_split, validation_split), seed=seed)
-        elif validation_data is not None:
-            rest = checks.checked_pair(*validation_data, "validation")
-        training = self._batches(pair, "training", batch_size=batch_size, seed=seed)
-        validation = None
-        if rest is not None:
-            validation = self._batches(rest, "validation", batch_size=batch_size, shuffle=False)
-        missing = {id(v) for v in optimizer.parameters} - {id(v) for v in self.network.parameters()}
+        mine = {id(v) for v in self.network.parameters()}
+        missing = {id(v) for v in self.optimizer.parameters} - mine
         if missing:
             raise ArgumentError(
                 f"fit: {len(missing)} of the optimizer's parameters are not the network's; make "
                 "the optimizer from network.parameters() after the last change to the network"
             )
-        return run(self, training, validation, epochs, callbacks, verbose)
+        return self._rates
 
-    def _batches(self, pair: tuple[NDArray[Any], ...], name: str, **options: Any) -> Batches:
-        """The batches of a part, once it is sure that network and loss can take them."""
-        x, y = pair
-        dtype = checks.dtype_of(self.network)
-        inputs = self._prepared(x)
-        shape = checks.output_shape(self.network, inputs, dtype)
+    def _split(self, arrays: Any, validation_data: Any, share: float, seed: int) -> tuple[Any, Any]:
+        if validation_data is not None:
+            raise ArgumentError("fit: give validation_data or validation_split, not both")
+        if not 0 < share < 1:
+            raise ArgumentError(f"fit: validation_split must be in 0…1, found {share}")
+        first, second = split(arrays, (1 - share, share), seed=seed)
+        return first, second[:2]
+
+    def _part(self, given: Any, name: str, **options: Any) -> Part:
+        """The part of a loader, a data set, or a tuple of inputs, targets and perhaps weights."""
+        if parts.is_loader(given):
+            dtype = checks.dtype_of(self.network)
+            transform = None if self.preprocessing is None else self.preprocessing.transform
+            loader, weights = given, options.get("class_weight")
+            plain = parts.streamed(loader, transform, dtype, None, name)
+            x, y = plain.peek()[:2]
+            table = self._checked(x, y, name, weights)
+            return plain if table is None else parts.streamed(loader, transform, dtype, table, name)
+        x, y, *weights = given if isinstance(given, (tuple, list)) else (given, None)
+        arrays = parts.arrays_of(x, y, weights[0] if weights else None, self._prepared, name)
+        return self._in_memory(arrays, name, **options)
+
+    def _in_memory(
+        self,
+        arrays: tuple[NDArray[Any], ...],
+        name: str,
+        *,
+        class_weight: ClassWeights | None = None,
+        **options: Any,
+    ) -> Part:
+        if len(arrays) > 2 and self.loss is not None:
+            require_weighable(self.loss)
+        table = self._checked(arrays[0], arrays[1], name, class_weight)
+        return parts.in_memory(arrays, checks.dtype_of(self.network), table, **options)
+
+    def _checked(
+        self, x: NDArray[Any], y: NDArray[Any], name: str, class_weight: ClassWeights | None
+    ) -> ClassTable | None:
+        """Make sure that network and loss can take the data; the classes' weights, if any."""
+        shape = checks.output_shape(self.network, x, checks.dtype_of(self.network))
         ignored = getattr(self.loss, "ignore_index", checks.IGNORED)
         checks.check_labels(y, shape, self.loss_name, name, ignored)
         checks.check_codes(y, shape, self.loss_name, name)
-        return Batches(Loader(inputs, y, dtype=dtype, **options), len(inputs))
+        if class_weight is None:
+            return None
+        if self.loss is not None:
+            require_weighable(self.loss)
+        return ClassTable(class_weight, self.classes, shape)
 
     # --- measuring and using ---
 
-    def evaluate(self, x: Any, y: Any, *, batch_size: int = 256) -> dict[str, float]:
+    def evaluate(
+        self, x: Any, y: Any = None, *, sample_weight: Any = None, batch_size: int = 256
+    ) -> dict[str, float]:
         """The loss and the metrics over inputs and targets, by name; nothing is learnt.
 
-        Raises like `fit`.
+        x, y, sample_weight: as for `fit`. Raises like `fit`.
         """
-        pair = checks.checked_pair(x, y, "test")
-        return self.measure(self._batches(pair, "test", batch_size=batch_size, shuffle=False))
+        if parts.is_loader(x):
+            return self.measure(self._part(x, "test"))
+        arrays = parts.arrays_of(x, y, sample_weight, self._prepared, "test")
+        return self.measure(self._in_memory(arrays, "test", batch_size=batch_size, shuffle=False))
 
     def predict(
         self, x: Any, *, batch_size: int = 256, probabilities: bool = False
     ) -> NDArray[Any]:
         """The network's outputs for inputs `(sample, …)`, in their order; nothing is learnt.
 
+        x: inputs, a `data.Dataset`, or a loader that does not shuffle.
         probabilities: what the loss makes of the outputs (softmax for "cross_entropy", sigmoid for
         the binary one); outputs trained by other losses stay as they are.
         """
-        inputs = self._prepared(checks.checked_inputs(x, "inputs"))
+        step = self.steps.probabilities if probabilities else self.steps.predict
         dtype = checks.dtype_of(self.network)
-        training = self.network.training
-        self.network.eval()
-        step = self._probabilities if probabilities else self._predict
-        try:
-            shape = checks.output_shape(self.network, inputs, dtype)
-            if not len(inputs):
-                return np.empty((0, *shape), dtype)
-            loader = Loader(inputs, batch_size=batch_size, shuffle=False, dtype=dtype)
-            with no_grad():
-                return np.concatenate([step(x).numpy() for (x,) in loader.epoch(0)])
-        finally:
-            self.network.train(training)
+        with evaluation_mode(self.network), no_grad():
+            if parts.is_loader(x):
+                if getattr(x, "shuffle", False):
+                    raise ArgumentError("predict: the loader shuffles; make it with shuffle=False")
+                served = self._loaded_inputs(x, dtype)
+            else:
+                inputs = checks.checked_inputs(self._prepared(_inputs_of(x)), "inputs")
+                shape = checks.output_shape(self.network, inputs, dtype)
+                if not len(inputs):
+                    return np.empty((0, *shape), dtype)
+                loader = Loader(inputs, batch_size=batch_size, shuffle=False, dtype=dtype)
+                served = (x for (x,) in loader.epoch(0))
+            return np.concatenate([step(x).numpy() for x in served])
 
-    def measure(self, batches: Batches) -> dict[str, float]:
-        """`evaluate` for batches made before."""
-        training = self.network.training
-        self.network.eval()
-        totals = Totals(self.metrics)
-        try:
-            with no_grad():
-                for x, y in batches.loader.epoch(0):
-                    loss, sums = self.test_step(x, y)
-                    totals.add(loss, sums, len(x))
-        finally:
-            self.network.train(training)
+    def _loaded_inputs(self, loader: Any, dtype: Any) -> Iterable[NDArray[Any]]:
+        first = parts.as_dtype(self._prepared(loader.peek()[0]), dtype)
+        checks.output_shape(self.network, first, dtype)
+        return (parts.as_dtype(self._prepared(batch[0]), dtype) for batch in loader.epoch(0))
+
+    def measure(self, part: Part) -> dict[str, float]:
+        """`evaluate` for a part made before."""
+        totals = self.steps.testing
+        totals.reset()
+        with evaluation_mode(self.network), no_grad():
+            for batch in part.epoch(0):
+                _, gathered = self.steps.test(*batch)
+                totals.count(len(batch[0]), gathered)
         return totals.values()
 
-    def _prepared(self, inputs: NDArray[Any]) -> NDArray[Any]:
+    def _prepared(self, inputs: Any) -> Any:
         return inputs if self.preprocessing is None else self.preprocessing.transform(inputs)
 
     # --- keeping ---
@@ -278,7 +353,7 @@ class Model:
             "classes": list(self.classes),
             "reader": reader_to_json(self.reader),
             "loss": self.loss_name if self.loss is None or is_plain(self.loss) else None,
-            "outputs": self.outputs,
+            "outputs": self.steps.outputs,
             "metrics": [m.name for m in self.metrics if METRICS.get(m.name) is type(m)],
             "epochs": self.epochs_done,
         }
@@ -303,6 +378,10 @@ class Model:
             )
             if description["loss"] is not None:
                 model.compile(loss=description["loss"], metrics=description["metrics"])
-        model.outputs = description["outputs"]
+        model.steps.outputs = description["outputs"]
         model.epochs_done = description["epochs"]
         return model
+
+
+def _inputs_of(x: Any) -> Any:
+    return x.inputs if isinstance(x, Dataset) else x

@@ -9,6 +9,7 @@ import numpy as np
 
 from neurona.core.errors import ArgumentError
 from neurona.train.callbacks import Callback
+from neurona.train.early_stopping import monitored
 from neurona.train.metrics import larger_is_better
 
 
@@ -72,12 +73,7 @@ class ReduceOnPlateau(Callback):
             raise ArgumentError(f"ReduceOnPlateau: {error}") from None
 
     def on_epoch_end(self, epoch: int, values: Mapping[str, float]) -> None:
-        if self.monitor not in values:
-            raise ArgumentError(
-                f"ReduceOnPlateau: the epoch has no value {self.monitor!r}, only "
-                f"{', '.join(values)}; give fit validation data, or watch another"
-            )
-        value = values[self.monitor]
+        value = monitored("ReduceOnPlateau", self.monitor, values)
         if self._improved(value):
             self.best, self.waited = value, 0
         else:

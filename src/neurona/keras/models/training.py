@@ -21,7 +21,6 @@ from neurona.keras.models.inputs import inputs_for
 from neurona.keras.models.network import KerasNetwork
 from neurona.keras.models.objective import Objective, check, targets_for
 from neurona.ops.generator import DEFAULT
-from neurona.train.totals import Totals
 
 ABSENT: dict[str, Any] = {
     "auto_scale_loss": True,
@@ -256,10 +255,11 @@ class Trained:
         mode = network.training
         network.train(learn)
         try:
-            totals = Totals(trainer.metrics)
-            step = trainer.train_step if learn else trainer.test_step
-            loss, sums = step(inputs, targets)
-            totals.add(loss, sums, len(inputs))
+            steps = trainer.steps
+            totals, step = (steps.training, steps.train) if learn else (steps.testing, steps.test)
+            totals.reset()
+            _, gathered = step(inputs, targets)
+            totals.count(len(inputs), gathered)
         finally:
             network.train(mode)
         return _given(totals.values(), return_dict)

@@ -1,0 +1,183 @@
+"""The steps of a model as they are compiled: learning from a batch, measuring, predicting."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neurona.compiler import compile as compile_function
+from neurona.core.check import ensure
+from neurona.core.errors import ArgumentError, NonFiniteError, ShapeError
+from neurona.core.tensor import Tensor
+from neurona.core.variable import Variable
+from neurona.nn.module import Module
+from neurona.ops.arithmetic import divide
+from neurona.ops.broadcast import sum
+from neurona.ops.compare import isfinite, where
+from neurona.ops.operand import cast
+from neurona.optim.optimizer import Optimizer, working_dtype
+from neurona.train.losses import OUTPUTS, Loss
+from neurona.train.metrics import Metric
+from neurona.train.totals import Totals
+from neurona.train.update import Update
+
+Result = tuple[Tensor, dict[str, Tensor]]
+"""The loss of a batch, and what metrics gather from it."""
+
+
+class Steps:
+    """Each step is one native call, which also adds loss and metrics up; see `Totals`."""
+
+    def __init__(
+        self,
+        network: Module,
+        optimizer: Optimizer | None = None,
+        loss: Loss | None = None,
+        metrics: Sequence[Metric] = (),
+        update: Update | None = None,
+        outputs: str | None = None,
+    ) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.loss = loss
+        self.update = update or Update()
+        self.outputs = outputs
+        self.training = Totals(metrics)
+        self.testing = Totals(metrics)
+        self.collected: dict[str, Variable] = {}
+        """By path the gradients of the batches since the last update, each times its samples."""
+        self.collected_samples = 0
+        self.train = compile_function(self._train)
+        self.test = compile_function(self._test)
+        self.predict = compile_function(self._predict)
+        self.probabilities = compile_function(self._probabilities)
+        self._collect_step = compile_function(self._collect)
+        self._finish_step = compile_function(self._finish)
+
+    def accumulate(self, batch: tuple[Any, ...], finish: bool) -> Result:
+        """Collect the gradients of a batch; at the end of a group also update with their mean."""
+        samples = len(batch[0])
+        if not finish:
+            result: Result = self._collect_step(*batch)
+            self.collected_samples += samples
+        elif self.collected_samples == 0:
+            result = self.train(*batch)
+        else:
+            result = self._finish_step(float(self.collected_samples), *batch)
+            self.collected_samples = 0
+        return result
+
+    def forget(self) -> None:
+        """Throw collected gradients away."""
+        self.collected_samples = 0
+        for total in self.collected.values():
+            total.assign(np.zeros(total.shape, total.dtype))
+
+    # --- what is recorded ---
+
+    def _predict(self, x: Any) -> Tensor:
+        output: Tensor = self.network(x)
+        return output
+
+    def _probabilities(self, x: Any) -> Tensor:
+        output = self._predict(x)
+        return OUTPUTS[self.outputs](output) if self.outputs in OUTPUTS else output
+
+    def _test(self, x: Any, y: Any, weights: Any = None) -> Result:
+        output = self._predict(x)
+        loss = self._loss(output, y, weights)
+        return loss, self.testing.record(loss, output, y)
+
+    def _train(self, x: Any, y: Any, weights: Any = None) -> Result:
+        result = self._backward(x, y, weights)
+        self._apply()
+        return result
+
+    def _collect(self, x: Any, y: Any, weights: Any = None) -> Result:
+        result = self._backward(x, y, weights)
+        for path, parameter in self._with_gradient():
+            self._sum_of(path, parameter).assign(self._summed(path, parameter, len(x)))
+            parameter.grad = None
+        return result
+
+    def _finish(self, before: Any, x: Any, y: Any, weights: Any = None) -> Result:
+        result = self._backward(x, y, weights)
+        for path, parameter in self._with_gradient():
+            total, summed = self._sum_of(path, parameter), self._summed(path, parameter, len(x))
+            parameter.grad = divide(summed, cast(before + len(x), summed.dtype))
+            total.assign(np.zeros(total.shape, total.dtype))
+        self._apply()
+        return result
+
+    def _backward(self, x: Any, y: Any, weights: Any) -> Result:
+        output = self._predict(x)
+        loss = self._loss(output, y, weights)
+        ensure(isfinite(loss), "the loss is not finite, so nothing was changed", NonFiniteError)
+        gathered = self.training.record(loss, output, y)
+        penalty = self.update.penalty(self.network)
+        (loss if penalty is None else loss + penalty).backward()
+        return loss, gathered
+
+    def _apply(self) -> None:
+        if self.optimizer is None:
+            raise ArgumentError("Model: choose an optimizer first, as in model.compile('Adam', …)")
+        self.update.clip(self.network)
+        self.optimizer.step()
+        self.update.bound(self.network)
+
+    def _loss(self, output: Tensor, y: Any, weights: Any) -> Tensor:
+        if self.loss is None:
+            raise ArgumentError("Model: choose a loss first, as in model.compile(loss=…)")
+        plain = weights is None
+        loss = self.loss(output, y) if plain else weighted(self.loss, output, y, weights)
+        if loss.ndim:
+            raise ShapeError(f"loss: a scalar is needed, found shape {loss.shape}; take its mean")
+        return loss
+
+    # --- gradients of several batches ---
+
+    def _with_gradient(self) -> list[tuple[str, Variable]]:
+        named = self.network.named_parameters()
+        return [(path, parameter) for path, parameter in named if parameter.grad is not None]
+
+    def _sum_of(self, path: str, parameter: Variable) -> Variable:
+        if path not in self.collected:
+            zero = np.zeros(parameter.shape, working_dtype(parameter))
+            self.collected[path] = Variable(zero, path, requires_grad=False)
+        return self.collected[path]
+
+    def _summed(self, path: str, parameter: Variable, samples: int) -> Tensor:
+        before, gradient = self._sum_of(path, parameter), parameter.grad
+        return before if gradient is None else before + cast(gradient, before.dtype) * samples
+
+
+def weighted(loss: Loss, output: Tensor, target: Any, weights: Any) -> Tensor:
+    """Σ_i w_i·l_i / N, with N the number of samples, not the sum of the weights.
+
+    The losses of `nn` divide by the sum of the weights; the mean weight, put in front, mends that,
+    and leaves the loss as it is without weights where all are 1.
+    Raises `ArgumentError` for a loss that takes no weights.
+    """
+    require_weighable(loss)
+    call: Any = loss
+    if getattr(loss, "reduction", "mean") == "sum":
+        result: Tensor = call(output, target, sample_weight=weights)
+        return result
+    total = sum(weights)
+    # A batch of weights 0 would be 0/0.
+    safe = where(total > 0, weights, 1)
+    mean: Tensor = call(output, target, sample_weight=safe)
+    return mean * cast(total / len(weights), mean.dtype)
+
+
+def require_weighable(loss: Any) -> None:
+    """Raise `ArgumentError` unless a loss has an argument `sample_weight`."""
+    function = loss.forward if isinstance(loss, Module) else loss
+    if "sample_weight" not in inspect.signature(function).parameters:
+        raise ArgumentError(
+            f"fit: the loss {getattr(loss, '__name__', loss)!r} cannot weigh samples; give it an "
+            "argument sample_weight, by whose sum it divides"
+        )
