@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks train CASE…`, `ops [GROUP…]`, `infer NETWORK…`."""
+"""The command line: `python -m benchmarks train CASE…`, `ops …`, `infer NETWORK…`, `loader`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import call_report, machine, report
+from benchmarks import call_report, loading, machine, report
 from benchmarks.call_harness import CallOutcome, Workers, run_operation
 from benchmarks.case import case_names, load_case, nearest_name
 from benchmarks.client import choose_cpus, count_cpus
@@ -213,6 +213,26 @@ def infer(
         console.print(call_report.latency_table(name, network.description, of_network, rounds))
         _finish(console, of_network, verbose=verbose)
     raise typer.Exit(1 if any(outcome.failed for outcome in outcomes) else 0)
+
+
+@app.command()
+def loader(
+    rounds: Rounds = 3,
+    batch: Annotated[int, typer.Option(min=1, help="Samples in a batch.")] = 32,
+    samples: Annotated[int, typer.Option(min=8, help="Length of the arrays.")] = 60_000,
+    images: Annotated[int, typer.Option(min=8, help="Pictures in the folder.")] = 256,
+    side: Annotated[int, typer.Option(min=8, help="Rows and columns of a picture.")] = 256,
+    json_file: JsonFile = None,
+) -> None:
+    """Time loaders: arrays beside bare loops, and a folder of pictures read by workers."""
+    console, write = _begin(Settings(threads=1, rounds=rounds), json_file)
+    of_arrays = loading.arrays(samples, batch, rounds)
+    console.print(loading.array_table(of_arrays, batch))
+    write({"arrays": of_arrays})
+    workers = [("threads", 0), ("threads", 1), ("threads", 2), ("processes", 1), ("processes", 2)]
+    of_pictures = loading.pictures(images, side, batch, workers, rounds)
+    console.print(loading.picture_table(of_pictures, side))
+    write({"arrays": of_arrays, "pictures": of_pictures})
 
 
 def _check_names(kind: str, names: list[str], known: list[str]) -> None:
