@@ -127,7 +127,7 @@ def test_non_contiguous_and_mapped_arrays(tmp_path: Path, shuffle: bool) -> None
 
 
 def test_a_batch_costs_a_slice_or_a_take() -> None:
-    """Against the bare NumPy loop over the same batches; the best of several rounds."""
+    """Against bare NumPy loops over the same batches, in interleaved rounds."""
     x, y = np.zeros((20_000, 64), dtype=np.float32), np.zeros(20_000, dtype=np.int64)
     starts = range(0, 20_000, 32)
     in_order = Loader(x, y, batch_size=32, shuffle=False)
@@ -147,12 +147,20 @@ def test_a_batch_costs_a_slice_or_a_take() -> None:
             chosen = order[start : start + 32]
             (x.take(chosen, 0, None, "clip"), y.take(chosen, 0, None, "clip"))
 
-    def best(work: Any) -> float:
-        return min(timeit.repeat(work, number=1, repeat=15)) / len(starts)
-
-    # Nothing above the bare loops but one order an epoch; the allowance is for a busy machine.
-    assert best(lambda: drain(in_order)) < best(slices) + 0.3e-6
-    assert best(lambda: drain(shuffled)) < 1.2 * best(takes) + 2e-6
+    works = {
+        "slices": slices,
+        "in order": lambda: drain(in_order),
+        "takes": lambda: (shuffled.order(0), takes()),
+        "shuffled": lambda: drain(shuffled),
+    }
+    best = dict.fromkeys(works, float("inf"))
+    for _ in range(200):  # on a busy machine it may take a while to see both at their best
+        for name, work in works.items():
+            best[name] = min(best[name], timeit.timeit(work, number=1))
+        if best["in order"] < best["slices"] and best["shuffled"] < 1.1 * best["takes"]:
+            break
+    else:
+        pytest.fail(f"seconds an epoch: {best}")
 
 
 def test_what_training_asks_of_a_loader() -> None:
