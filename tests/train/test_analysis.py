@@ -129,7 +129,7 @@ def test_no_program_is_made_again(tmp_path: Path) -> None:
     model = made(nn.Linear(3, 2), "mean_squared_error")
     x = np.ones((4, 3), np.float32)
     before = model.predict(x)
-    (entries,) = model._predict.entries.values()
+    (entries,) = model.steps.predict.entries.values()
     analyse(model, x, np.zeros((4, 2)), tmp_path)
     assert (model.predict(x) == before).all()
     assert len(entries) == 1

@@ -119,6 +119,10 @@ def test_mistakes_are_named() -> None:
     model, _ = compiled(["r2"])
     with pytest.raises(ArgumentError, match=r"no value 'validation_r3' to watch; did you mean 'v"):
         begin(train.ReduceOnPlateau("validation_r3"), model)
+    scheduled, _ = compiled(["r2"])
+    scheduled.compile("SGD", "mean_squared_error", schedule={"name": "step", "every": 2})
+    with pytest.raises(ArgumentError, match=r"already follow StepDecay\(.*would undo every cut"):
+        begin(train.ReduceOnPlateau("loss"), scheduled)
     callback = begin(train.ReduceOnPlateau("validation_r2"), model)
     with pytest.raises(ArgumentError, match="no value 'validation_r2', only loss; give fit"):
         callback.on_epoch_end(0, {"loss": 1.0})

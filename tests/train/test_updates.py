@@ -218,7 +218,7 @@ def test_a_schedule_counts_updates_and_keeps_proportions() -> None:
         ({"max_norm": 0}, "max_norm must be positive"),
         ({"frozen": ["00"]}, r"no layer '00'; did you mean '0'"),
         ({"frozen": ["0", "1", "3"]}, "every parameter would be frozen"),
-        ({"schedule": 0.5}, "schedule is one of"),
+        ({"schedule": 0.5}, "schedule: a name of constant, cosine"),
     ],
 )
 def test_options_out_of_range(options: dict[str, Any], message: str) -> None:

@@ -26,6 +26,7 @@ from neurona.train.metrics import (
 from neurona.train.model import Model
 from neurona.train.plateau import ReduceOnPlateau
 from neurona.train.preprocessing import Division
+from neurona.train.rate_search import RateSearch, find_learning_rate
 from neurona.train.selection import parameter_groups
 
 __all__ = [
@@ -47,12 +48,14 @@ __all__ = [
     "Metric",
     "Model",
     "Precision",
+    "RateSearch",
     "Recall",
     "ReduceOnPlateau",
     "RootMeanSquaredError",
     "TopKAccuracy",
     "build",
     "describe",
+    "find_learning_rate",
     "measure",
     "parameter_groups",
     "register",

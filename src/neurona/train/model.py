@@ -18,7 +18,7 @@ from neurona.data.readers import Reader, reader_from_json, reader_to_json
 from neurona.data.splits import split
 from neurona.nn.module import Module
 from neurona.optim.optimizer import Optimizer
-from neurona.optim.schedules import Schedule
+from neurona.optim.schedules import Schedule, make_schedule
 from neurona.train import architecture, checkpoint, checks, parts
 from neurona.train.callbacks import Callback
 from neurona.train.history import History
@@ -75,6 +75,7 @@ class Model:
         self.loss: Loss | None = None
         self.loss_name: str | None = None
         self.metrics: tuple[Metric, ...] = ()
+        self.schedule: Schedule | None = None
         self.frozen: tuple[str, ...] = ()
         self.epochs_done = 0
         self.steps_done = 0
@@ -88,7 +89,7 @@ class Model:
         loss: Loss | str = "cross_entropy",
         metrics: Iterable[Metric | str | Mapping[str, Any]] = (),
         *,
-        schedule: Schedule | None = None,
+        schedule: Schedule | str | Mapping[str, Any] | None = None,
         frozen: Iterable[str] | str = (),
         accumulate: int = 1,
         clip_norm: float | None = None,
@@ -104,8 +105,8 @@ class Model:
         - `loss`: a name of `train.LOSSES`, a layer of `nn`, or a function of output and target that
           returns a scalar.
         - `metrics`: names of `train.METRICS`, {"name": …, and options}, or objects.
-        - `schedule`: one of `optim.schedules`, by whose factor all initial learning rates are
-          multiplied at each step.
+        - `schedule`: one of `optim.schedules`, or its name, or {"name": …, and its arguments}; all
+          initial learning rates are multiplied by its factor at each step.
         - `frozen`: names of layers ("0", "body.0") that stay as they are while `fit` runs: no
           update, and they run as in evaluation, so that batch normalisation keeps its statistics.
         - `accumulate`: an update for so many batches, by the mean gradient of all their samples;
@@ -130,15 +131,13 @@ class Model:
         )
         loss_function, loss_name = find_loss(loss), name_of(loss)
         chosen = find_metrics(metrics, loss_name)
-        if schedule is not None and not isinstance(schedule, Schedule):
-            raise ArgumentError(
-                f"compile: schedule is one of neurona.optim.schedules, not {schedule!r}"
-            )
+        chosen_schedule = None if schedule is None else make_schedule(schedule, "compile: schedule")
         self.frozen = check_frozen(self.network, frozen)
         self.loss, self.loss_name = loss_function, loss_name
         self.optimizer = optimizer
         self.metrics = chosen
-        self._rates = None if optimizer is None else Rates(optimizer, schedule)
+        self.schedule = chosen_schedule
+        self._rates = None if optimizer is None else Rates(optimizer, chosen_schedule)
         outputs = loss_name if loss_name in OUTPUTS else None
         self.steps = Steps(self.network, optimizer, loss_function, chosen, update, outputs)
 
@@ -193,7 +192,7 @@ class Model:
                     "fit: a loader serves inputs, targets and weights; give no y, sample_weight or "
                     "validation_split beside it"
                 )
-            training = self._part(x, "training", class_weight=class_weight)
+            training = self.part(x, "training", class_weight=class_weight)
         else:
             arrays = parts.arrays_of(x, y, sample_weight, self._prepared, "training")
             if validation_split:
@@ -204,7 +203,7 @@ class Model:
         if validation_split:
             validation = self._in_memory(rest, "validation", batch_size=batch_size, shuffle=False)
         elif rest is not None:
-            validation = self._part(rest, "validation", batch_size=batch_size, shuffle=False)
+            validation = self.part(rest, "validation", batch_size=batch_size, shuffle=False)
         run = Training(
             self,
             self.steps,
@@ -239,7 +238,7 @@ class Model:
         first, second = split(arrays, (1 - share, share), seed=seed)
         return first, second[:2]
 
-    def _part(self, given: Any, name: str, **options: Any) -> Part:
+    def part(self, given: Any, name: str, **options: Any) -> Part:
         """The part of a loader, a data set, or a tuple of inputs, targets and perhaps weights."""
         if parts.is_loader(given):
             dtype = checks.dtype_of(self.network)
@@ -290,7 +289,7 @@ class Model:
         x, y, sample_weight: as for `fit`. Raises like `fit`.
         """
         if parts.is_loader(x):
-            return self.measure(self._part(x, "test"))
+            return self.measure(self.part(x, "test"))
         arrays = parts.arrays_of(x, y, sample_weight, self._prepared, "test")
         return self.measure(self._in_memory(arrays, "test", batch_size=batch_size, shuffle=False))
 

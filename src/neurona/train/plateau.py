@@ -66,7 +66,13 @@ class ReduceOnPlateau(Callback):
         self.resting = 0
 
     def on_train_begin(self) -> None:
+        """Start anew. Raises `ArgumentError` for an unknown value, and beside a schedule."""
         self._forget()
+        if self.model.schedule is not None:
+            raise ArgumentError(
+                f"ReduceOnPlateau: the rates already follow {self.model.schedule!r}, which would "
+                "undo every cut; use one of both"
+            )
         try:
             self._larger = larger_is_better(self.monitor, self.model.metrics)
         except ArgumentError as error:
