@@ -38,7 +38,7 @@ def test_a_good_fit() -> None:
     findings = judge(curves(GOOD, [v + 0.05 for v in GOOD]), baseline=GUESS)
     assert kinds(findings) == {"good": "good"}
     assert "from 2 to 0.361" in findings[0].text
-    assert "84% of the loss of guessing is gone" in findings[0].text
+    assert "84 % of the loss of guessing is gone" in findings[0].text
 
 
 def test_overfitting() -> None:
@@ -51,7 +51,7 @@ def test_overfitting() -> None:
     assert kinds(findings) == {"overfitting": "warning"}
     assert findings[0].title == "Overfitting since epoch 5"
     assert "least in epoch 4 (0.7) and rose to 1.2 by epoch 8" in findings[0].text
-    assert "(accuracy 99.9% and 72.0%)" in findings[0].text
+    assert "(accuracy 99.9 % and 72.0 %)" in findings[0].text
 
 
 def test_a_small_rise_at_the_end_is_not_overfitting() -> None:
@@ -83,7 +83,7 @@ def test_still_improving() -> None:
     losses = [2.0, 1.6, 1.3, 1.1, 0.95, 0.85, 0.76, 0.69, 0.63, 0.58]
     findings = judge(curves(losses, losses), baseline=GUESS)
     assert kinds(findings) == {"good": "good", "improving": "note"}
-    assert "fell by 15.9% in the last 2 epochs, to 0.58" in findings[1].text
+    assert "fell by 15.9 % in the last 2 epochs, to 0.58" in findings[1].text
 
 
 @pytest.mark.parametrize("training", [[1.0, math.nan], [1.0, 0.8, 2.0, 30.0, 500.0]])
@@ -116,8 +116,8 @@ def test_guessing() -> None:
     guess = {"accuracy": 0.75, "class": "yes"}
     findings = judge(run, baseline=guess, confusion=always, classes=["no", "yes"])
     assert kinds(findings) == {"guessing": "problem", "imbalance": "warning"}
-    assert "75.0% of 40 answers are right; always answering 'yes' gives 75.0%" in findings[0].text
-    assert "found of 1 classes: 'no' (0%)" in findings[1].text
+    assert "75.0 % of 40 answers are right; always answering 'yes' gives 75.0 %" in findings[0].text
+    assert "found of 1 classes: 'no' (0 %)" in findings[1].text
     better = np.array([[9, 1], [2, 28]])
     found = kinds(judge(run, baseline=guess, confusion=better, classes=["no", "yes"]))
     assert found == {"good": "good", "guessing": "note", "imbalance": "note"}
@@ -130,7 +130,7 @@ def test_waiting_and_alarms() -> None:
     alarm = {"kind": "dead", "text": "9 of 10 units are 0", "rule": "more than 40 %"}
     findings = judge(run, baseline=GUESS, alarms=[alarm])
     assert kinds(findings) == {"dead": "warning", "waiting": "note"}
-    assert "50% of the time" in findings[1].text
+    assert "50 % of the time" in findings[1].text
 
 
 def test_every_finding_states_its_rule() -> None:

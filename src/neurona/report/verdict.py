@@ -92,9 +92,9 @@ def judge(
                 "waiting",
                 "note",
                 "Training waits for data",
-                f"{statistics.fmean(waiting):.0%} of the time went into waiting for batches; more "
-                "workers or a simpler transformation would make the run shorter.",
-                f"waiting above {WAITING:.0%} of the time",
+                f"{_share(statistics.fmean(waiting))} of the time went into waiting for batches; "
+                "more workers or a simpler transformation would make the run shorter.",
+                f"waiting above {_share(WAITING)} of the time",
             )
         )
     if curves.n and not any(f.level in ("problem", "warning") for f in found):
@@ -217,9 +217,9 @@ def _unstable(c: Curves) -> Finding | None:
         "unstable",
         "warning",
         "Training is unstable",
-        f"The training loss rose by more than {ZIGZAG:.0%} in {sum(rises)} of {len(rises)} epochs. "
-        "A smaller learning rate, a larger batch or clipped gradients calm it.",
-        f"rises above {ZIGZAG:.0%} in {ZIGZAGS:.0%} of the epochs",
+        f"The training loss rose by more than {_share(ZIGZAG)} in {sum(rises)} of {len(rises)} "
+        "epochs. A smaller learning rate, a larger batch or clipped gradients calm it.",
+        f"rises above {_share(ZIGZAG)} in {_share(ZIGZAGS)} of the epochs",
     )
 
 
@@ -240,16 +240,16 @@ def _overfitting(c: Curves) -> Finding | None:
             f"{_number(c.training[best])} to {_number(train_end)}{_metric_gap(c)}. The network "
             "learns its training samples by heart. More data, augmentation, dropout, weight "
             "decay or early stopping help.",
-            f"validation loss more than {RISE:.0%} above its least, at least two epochs later, "
+            f"validation loss more than {_share(RISE)} above its least, at least two epochs later, "
             "while the training loss falls",
         )
     gap = end - train_end
     accuracies = c.metric("accuracy"), c.metric("accuracy", "validation_")
     if c.guessing is not None:
-        wide, rule = gap > GAP * c.guessing, f"gap above {GAP:.0%} of the loss of guessing"
+        wide, rule = gap > GAP * c.guessing, f"gap above {_share(GAP)} of the loss of guessing"
     elif None not in accuracies:
         wide = (accuracies[0] or 0) - (accuracies[1] or 0) > METRIC_GAP
-        rule = f"accuracy of training more than {METRIC_GAP:.0%} above that of validation"
+        rule = f"accuracy of training more than {_share(METRIC_GAP)} above that of validation"
     else:
         wide, rule = end > 2 * train_end > 0, "validation loss above twice the training loss"
     if not wide or c.n < FEW:
@@ -269,7 +269,7 @@ def _metric_gap(c: Curves) -> str:
     training, validation = c.metric("accuracy"), c.metric("accuracy", "validation_")
     if training is None or validation is None:
         return ""
-    return f" (accuracy {training:.1%} and {validation:.1%})"
+    return f" (accuracy {_percent(training)} and {_percent(validation)})"
 
 
 def _leaking(c: Curves) -> Finding | None:
@@ -285,7 +285,7 @@ def _leaking(c: Curves) -> Finding | None:
         f"The validation loss ({_number(validation)}) is below half of the training loss "
         f"({_number(training)}). Strong dropout or augmentation may be why. If there is none, look "
         "for leakage: the same samples in both parts, or a column that gives the answer away.",
-        f"validation loss below {LEAK:.0%} of the training loss",
+        f"validation loss below {_share(LEAK)} of the training loss",
     )
 
 
@@ -299,16 +299,16 @@ def _underfitting(c: Curves) -> Finding | None:
         reached = c.guessing * (1 - learnt)
         facts = (
             f"Guessing without looking at the inputs gives a loss of {_number(c.guessing)}; the "
-            f"network reached {_number(reached)}, so {max(learnt, 0):.0%} of it is gone"
+            f"network reached {_number(reached)}, so {_share(max(learnt, 0))} of it is gone"
         )
-        rule = f"less than {LITTLE:.0%} of the loss of guessing is gone, on either part"
+        rule = f"less than {_share(LITTLE)} of the loss of guessing is gone, on either part"
     else:
         accuracy, guess = c.metric("accuracy"), c.baseline.get("accuracy")
         if accuracy is None or guess is None or accuracy >= guess + LITTLE * (1 - guess):
             return None
         learnt = (accuracy - guess) / max(1 - guess, 1e-9)
-        facts = f"The training accuracy is {accuracy:.1%}, that of guessing {guess:.1%}"
-        rule = f"training accuracy less than {LITTLE:.0%} of the way from guessing to 100 %"
+        facts = f"The training accuracy is {_percent(accuracy)}, that of guessing {_percent(guess)}"
+        rule = f"training accuracy less than {_share(LITTLE)} of the way from guessing to 100 %"
     nothing = learnt < NOTHING
     advice = (
         "Check that inputs and targets belong together and are scaled; try other learning rates."
@@ -340,10 +340,10 @@ def _slow(c: Curves) -> Finding | None:
         "slow",
         "warning",
         "The learning rate looks too small",
-        f"The training loss falls steadily, almost on a straight line, but only by {fall:.1%} in "
-        f"{c.n} epochs ({_number(losses[0])} to {_number(losses[-1])}). Try a rate 3 to 10 times "
-        "as large.",
-        f"falls in 8 of 10 epochs, no slower in the second half, by less than {SLOW:.0%} in all",
+        f"The training loss falls steadily, almost on a straight line, but only by "
+        f"{_percent(fall)} in {c.n} epochs ({_number(losses[0])} to {_number(losses[-1])}). Try a "
+        "rate 3 to 10 times as large.",
+        f"falls in 8 of 10 epochs, no slower in the second half, by less than {_share(SLOW)}",
     )
 
 
@@ -362,9 +362,9 @@ def _improving(c: Curves) -> Finding | None:
         "improving",
         "note",
         "Still improving: train longer",
-        f"The {part} loss fell by {fall:.1%} in the last {back} epochs, to {_number(now)}, and was "
-        "never lower than at the end. More epochs are likely to make the network better.",
-        f"least {part} loss at the end, {STILL:.0%} or more below that of a fifth of the run ago",
+        f"The {part} loss fell by {_percent(fall)} in the last {back} epochs, to {_number(now)}, "
+        "and was never lower than at the end. More epochs are likely to make the network better.",
+        f"least {part} loss at the end, {_share(STILL)} or more below that a fifth of the run ago",
     )
 
 
@@ -373,7 +373,7 @@ def _good(c: Curves) -> Finding:
     if c.validation:
         text += f", the validation loss ends at {_number(c.last(c.validation))}{_metric_gap(c)}"
     if c.learnt is not None:
-        text += f"; {c.learnt:.0%} of the loss of guessing is gone"
+        text += f"; {_share(c.learnt)} of the loss of guessing is gone"
     return Finding(
         "good",
         "good",
@@ -393,7 +393,8 @@ def _of_guessing(
         count, right = int(confusion.sum()), int(np.trace(confusion))
         accuracy, spread = right / count, 2 * math.sqrt(guess * (1 - guess) / count)
         always = f"always answering {c.baseline.get('class')!r}"
-        text = f"{accuracy:.1%} of {count:,} answers are right; {always} gives {guess:.1%}."
+        text = f"{_percent(accuracy)} of {count:,} answers are right; "
+        text += f"{always} gives {_percent(guess)}."
         if accuracy <= guess + spread:
             rule = "accuracy within two standard errors of that of the commonest class"
             found.append(Finding("guessing", "problem", "No better than guessing", text, rule))
@@ -407,7 +408,7 @@ def _of_guessing(
             text = f"The loss is {_number(end)}; always answering the mean gives "
             text += f"{_number(c.guessing)}."
             found.append(Finding("guessing", "problem", "No better than guessing", text,
-                                 f"loss within {NOTHING:.0%} of that of the mean"))  # fmt: skip
+                                 f"loss within {_share(NOTHING)} of that of the mean"))  # fmt: skip
     return found
 
 
@@ -425,19 +426,27 @@ def _imbalance(confusion: NDArray[Any], classes: Sequence[str]) -> list[Finding]
     )
     rule = f"the commonest class has {UNEQUAL:g} times the samples of the rarest, or more"
     if not len(missed):
-        text += f" All classes are found in {RECALL:.0%} of the cases or more."
+        text += f" All classes are found in {_share(RECALL)} of the cases or more."
         return [Finding("imbalance", "note", "Classes of unequal size", text, rule)]
     worst = sorted(missed, key=lambda k: confusion[k, k] / counts[k])[:3]
     named = ", ".join(
-        f"{_name(classes, int(k))} ({confusion[k, k] / counts[k]:.0%})" for k in worst
+        f"{_name(classes, int(k))} ({_share(confusion[k, k] / counts[k])})" for k in worst
     )
     text += f" Fewer than half are found of {len(missed)} classes: {named}. Class weights help."
-    rule += f"; classes found in less than {RECALL:.0%} of the cases"
+    rule += f"; classes found in less than {_share(RECALL)} of the cases"
     return [Finding("imbalance", "warning", "Rare classes are missed", text, rule)]
 
 
 def _name(classes: Sequence[str], k: int) -> str:
     return repr(classes[k]) if k < len(classes) else f"class {k}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _number(value: float) -> str:

@@ -64,12 +64,12 @@ def _units(layers: list[Found]) -> list[Found]:
         if layer.get("units") and layer["dead"] / layer["units"] > DEAD:
             share = layer["dead"] / layer["units"]
             text = f"{layer['dead']} of {layer['units']} units of {where} are 0 for all samples."
-            rule = f"more than {DEAD:.0%} dead units ({share:.0%} here)"
+            rule = f"more than {100 * DEAD:.0f} % dead units ({100 * share:.0f} % here)"
             found.append(_alarm("dead", layer["path"], text, rule))
         # The last layer of a good classifier is sure of itself.
         if i < len(layers) - 1 and layer.get("saturated", 0) > SATURATED:
-            text = f"{layer['saturated']:.0%} of the outputs of {where} are saturated."
-            rule = f"more than {SATURATED:.0%} where the slope is below 5 % of its largest"
+            text = f"{100 * layer['saturated']:.0f} % of the outputs of {where} are saturated."
+            rule = f"more than {100 * SATURATED:.0f} % where the slope is below 5 % of its largest"
             found.append(_alarm("saturated", layer["path"], text, rule))
     return found
 
