@@ -17,7 +17,8 @@ from neurona.core.errors import CheckpointError, ShapeError
 from neurona.nn import functional
 from neurona.train.analysis import analyse
 from neurona.train.analysis.health import alarms
-from neurona.train.analysis.material import as_pictures, picture_layout, spread, to_bytes
+from neurona.train.analysis.material import as_pictures, picture_layout, to_bytes
+from neurona.train.analysis.samples import from_part, spread
 
 Found = dict[str, Any]
 
@@ -271,3 +272,61 @@ def test_mistakes_of_the_caller(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="cannot be written"):
         analyse(model, np.ones((3, 1)), np.ones((3, 1)), tmp_path / "file")
+
+
+def test_a_table_is_shown_by_its_columns(tmp_path: Path) -> None:
+    people = data.Table(
+        {
+            "age": [20.0, 30.0, 40.0, np.nan],
+            "job": ["cook", "baker", None, "cook"],
+            "rich": ["no", "no", "yes", "no"],
+        },
+        target="rich",
+    )
+    encoder = data.ColumnEncoder.fit(people)
+    network = nn.Linear(len(encoder.feature_names), 2)
+    model = made(network, "cross_entropy", preprocessing=encoder, classes=encoder.classes)
+    found, _ = analysed(model, people, encoder.targets(people), tmp_path)
+    rows = {sample["index"]: sample["row"] for sample in found["mistakes"]["samples"]}
+    assert rows == {
+        0: [["age", 20.0], ["job", "cook"]],
+        1: [["age", 30.0], ["job", "baker"]],
+        2: [["age", 40.0], ["job", "missing"]],
+        3: [["age", "missing"], ["job", "cook"]],
+    }
+    assert {row[0] for row in found["first_layer"]["features"]} == set(encoder.feature_names)
+
+
+class Own:
+    """Somebody's own loader."""
+
+    samples, batch_size, seed, waited = 10, 4, 0, 0.0
+
+    def __len__(self) -> int:
+        return 3
+
+    def epoch(self, epoch: int, *, start_batch: int = 0) -> Any:
+        for start in (0, 4, 8):
+            x = np.arange(start, min(start + 4, 10), dtype=np.float64)[:, None]
+            yield x, 2 * x
+
+    def peek(self) -> Any:
+        return next(self.epoch(0))
+
+    def close(self) -> None: ...
+
+
+def test_samples_of_parts() -> None:
+    x = np.arange(10.0)[:, None]
+    scale = data.Standardizer.fit(x)
+    model = made(nn.Linear(1, 1), "mean_squared_error", preprocessing=scale)
+    source = data.ArraySource(x, 2 * x)
+    for given in ((x, 2 * x), Own(), data.StreamLoader(source, batch_size=4, workers=0)):
+        samples = from_part(model, model._part(given, "test", batch_size=4, shuffle=False), 5)
+        assert samples.indices.tolist() == [0, 2, 4, 6, 8]
+        assert samples.inputs.dtype == np.float32
+        assert samples.inputs == pytest.approx(scale.transform(x[::2]))
+        assert samples.raw == pytest.approx(x[::2], abs=1e-6)
+        assert samples.targets == pytest.approx(2 * x[::2])
+        assert samples.of == 10
+    assert samples.names[1] == "sample 2"

@@ -28,6 +28,7 @@ from neurona.train.plateau import ReduceOnPlateau
 from neurona.train.preprocessing import Division
 from neurona.train.rate_search import RateSearch, find_learning_rate
 from neurona.train.selection import parameter_groups
+from neurona.train.watch import WatchLayers
 
 __all__ = [
     "F1",
@@ -53,6 +54,7 @@ __all__ = [
     "ReduceOnPlateau",
     "RootMeanSquaredError",
     "TopKAccuracy",
+    "WatchLayers",
     "build",
     "describe",
     "find_learning_rate",

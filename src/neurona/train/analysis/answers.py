@@ -18,13 +18,12 @@ from neurona.train.analysis.material import (
     picture_layout,
     to_bytes,
 )
+from neurona.train.analysis.samples import VALUES, row_of
 
 Found = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
 
 MISTAKES = 16
-VALUES = 40
-"""Of a row or a sequence, so many values are shown."""
 MOST_OUTPUTS = 4
 """Of a regression, so many outputs are drawn."""
 MOST_CLASSES = 1000
@@ -257,7 +256,10 @@ def _mistake(
     losses: NDArray[np.float64],
     layout: str | None,
 ) -> Found:
-    entry: Found = {"index": int(material.indices[i]), "loss": float(losses[i])}
+    samples = material.samples
+    entry: Found = {"index": int(samples.indices[i]), "loss": float(losses[i])}
+    if samples.names:
+        entry["name"] = samples.names[i]
     if answers is not None:
         said, true = int(answers.said[i]), int(answers.true[i])
         entry |= {"true": answers.classes[true], "said": answers.classes[said]}
@@ -272,9 +274,5 @@ def _mistake(
         entry["true"] = [float(v) for v in np.ravel(material.targets[i])]
         entry["said"] = [float(v) for v in np.ravel(material.outputs[i])]
     if layout is None:
-        sample = np.ravel(material.raw[i])
-        names = material.raw_names or tuple(f"[{k}]" for k in range(len(sample)))
-        pairs = zip(names, sample[:VALUES].tolist(), strict=False)
-        entry["row"] = [[name, value] for name, value in pairs]
-        entry["row_of"] = len(sample)
+        entry["row"], entry["row_of"] = row_of(material.model, samples, i)
     return entry

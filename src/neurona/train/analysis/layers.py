@@ -18,6 +18,7 @@ from neurona.nn.module import Module
 from neurona.nn.running import RUNNING
 from neurona.train.analysis.histogram import MOST_VALUES, histogram, thinned
 from neurona.train.analysis.material import BATCH, LeftOut, Material
+from neurona.train.selection import is_in
 
 RECTIFIERS = ("ReLU", "ReLU6")
 FLAT = 0.05
@@ -150,12 +151,13 @@ def describe_parameters(material: Material) -> tuple[list[Found], Found]:
     except (LeftOut, NeuronaError) as reason:
         slopes, batch = {}, {"left_out": str(reason)}
     entries = []
+    frozen = material.model.frozen
     for name, parameter in named:
         values = parameter.numpy()
         entry: Found = {
             "name": name,
             "shape": list(values.shape),
-            "learnt": bool(parameter.requires_grad),
+            "learnt": bool(parameter.requires_grad) and not any(is_in(name, f) for f in frozen),
             "norm": norm(values),
             "weights": histogram(values),
         }

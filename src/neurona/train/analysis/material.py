@@ -1,20 +1,18 @@
-"""The samples that an analysis looks at, and what they look like."""
+"""What an analysis starts from: samples, what the network makes of them, how they look."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurona.core.dtypes import DType
-from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.trace import no_grad
 from neurona.nn.module import Module
 from neurona.nn.summary import Summary
-from neurona.train import checks
+from neurona.train.analysis.samples import Samples, feature_names
 from neurona.train.losses import Loss
 
 if TYPE_CHECKING:
@@ -37,27 +35,36 @@ class LeftOut(Exception):  # noqa: N818  (a reason, not a mistake)
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A model and the samples that it is looked at with.
+    """A model, the samples that it is looked at with, and what it makes of them.
 
-    raw: inputs as given; inputs: as the network takes them; `(sample, …)` both. indices: where in
-    the part they lie. outputs: what the network makes of them. names: of the features of a table.
+    outputs: `(sample, …)`, float64. names: of the features of a table.
     """
 
     model: Model
-    raw: NDArray[Any]
-    inputs: NDArray[Any]
-    targets: NDArray[Any]
-    indices: NDArray[np.intp]
+    samples: Samples
     outputs: NDArray[Any]
     names: tuple[str, ...]
-    raw_names: tuple[str, ...]
     summary: Summary
-    of: int
 
     @property
     def network(self) -> Module:
         """The network that is looked at."""
         return self.model.network
+
+    @property
+    def raw(self) -> NDArray[Any]:
+        """The inputs as in the data files, as far as that is known."""
+        return self.samples.raw
+
+    @property
+    def inputs(self) -> NDArray[Any]:
+        """The inputs as the network takes them."""
+        return self.samples.inputs
+
+    @property
+    def targets(self) -> NDArray[Any]:
+        """The targets."""
+        return self.samples.targets
 
     @property
     def loss(self) -> Loss:
@@ -67,78 +74,21 @@ class Material:
         return self.model.loss
 
 
-def gather(model: Model, inputs: Any, targets: Any, *, prepared: bool) -> Material:
-    """Choose samples, evenly spaced over the part, and run the network on them."""
-    inputs, targets = np.asarray(inputs), np.asarray(targets)
-    if not inputs.ndim or inputs.shape[:1] != targets.shape[:1]:
-        raise ShapeError(
-            f"analyse: inputs {inputs.shape} and targets {targets.shape} must have the same number "
-            "of samples on their first axis"
-        )
-    if not len(inputs):
-        raise ShapeError(f"analyse: inputs {inputs.shape} hold no samples")
-    if targets.dtype.kind not in "biuf":
-        raise ArgumentError(f"analyse: targets must be numbers, found {targets.dtype}")
-    dtype = checks.dtype_of(model.network)
-    first = _ready(model, inputs[:1], dtype, prepared)
-    summary = model.network.summary(first)
-    most = max(16, min(MOST_SAMPLES, int(MOST_OPERATIONS / max(summary.flops, 1))))
-    indices = spread(len(inputs), most)
-    raw = inputs[indices]
-    ready = _ready(model, raw, dtype, prepared)
-    outputs = _outputs(model.network, ready)
-    width = ready.shape[1] if ready.ndim == 2 else 0
-    raw_width = raw.shape[1] if raw.ndim == 2 else 0
-    return Material(
-        model,
-        raw,
-        ready,
-        _cast(targets[indices], dtype),
-        indices,
-        outputs,
-        feature_names(model, width),
-        feature_names(model, raw_width),
-        summary,
-        len(inputs),
-    )
+def most_samples(flops: int) -> int:
+    """How many samples are looked at, by the operations of a forward pass of one."""
+    return max(16, min(MOST_SAMPLES, int(MOST_OPERATIONS / max(flops, 1))))
 
 
-def _outputs(network: Module, inputs: NDArray[Any]) -> NDArray[Any]:
+def gather(model: Model, take: Callable[[int], Samples]) -> Material:
+    """Run the network on samples. take: the samples, when told how many at most."""
+    summary = model.network.summary(take(1).inputs)
+    samples = take(most_samples(summary.flops))
+    inputs = samples.inputs
     with no_grad():
-        parts = [network(inputs[i : i + BATCH]).numpy() for i in range(0, len(inputs), BATCH)]
-    outputs: NDArray[Any] = np.concatenate(parts).astype(np.float64)
-    return outputs
-
-
-def spread(length: int, most: int) -> NDArray[np.intp]:
-    """At most so many positions in 0…length−1, evenly spaced.
-
-    >>> spread(10, 4).tolist(), spread(3, 4).tolist()
-    ([0, 2, 5, 7], [0, 1, 2])
-    """
-    count = min(length, most)
-    positions: NDArray[np.intp] = np.arange(count, dtype=np.intp) * length // max(count, 1)
-    return positions
-
-
-def _ready(model: Model, inputs: NDArray[Any], dtype: DType, prepared: bool) -> NDArray[Any]:
-    if not prepared and model.preprocessing is not None:
-        inputs = model.preprocessing.transform(inputs)
-    return _cast(np.asarray(inputs), dtype)
-
-
-def _cast(array: NDArray[Any], dtype: DType) -> NDArray[Any]:
-    """Floats as the network's, like the loader does; integers stay."""
-    return array.astype(dtype) if array.dtype.kind == "f" else array
-
-
-def feature_names(model: Model, count: int) -> tuple[str, ...]:
-    """The names of a table's columns as the preprocessing knows them, or none."""
-    for name in ("feature_names", "names"):
-        names = getattr(model.preprocessing, name, None)
-        if isinstance(names, Sequence) and not isinstance(names, str) and len(names) == count:
-            return tuple(str(one) for one in names)
-    return ()
+        batches = [inputs[i : i + BATCH] for i in range(0, len(inputs), BATCH)]
+        outputs = np.concatenate([model.network(x).numpy() for x in batches]).astype(np.float64)
+    names = feature_names(model, inputs.shape[1]) if inputs.ndim == 2 else ()
+    return Material(model, samples, outputs, names, summary)
 
 
 # --- pictures ---

@@ -19,6 +19,9 @@ from neurona.data.safetensors import to_safetensors
 from neurona.graph import draw
 from neurona.train.analysis import answers, first_layer, health, layers, timing
 from neurona.train.analysis.material import LeftOut, Material, gather
+from neurona.train.analysis.samples import Samples, from_arrays, from_part
+from neurona.train.parts import Part
+from neurona.train.selection import evaluation_mode
 
 if TYPE_CHECKING:
     from neurona.train.model import Model
@@ -40,12 +43,11 @@ def analyse(
     folder: str | PathLike[str],
     *,
     part: str = "validation",
-    prepared: bool = False,
 ) -> None:
     """Look into a trained model and write what its report shows into `folder`.
 
     - `inputs`, `targets`: `(sample, …)` as for `Model.evaluate`; at most 2,000 of them, evenly
-      spaced, are used. `part`: what they are called. `prepared`: the preprocessing has been done.
+      spaced, are used. `part`: what they are called.
 
     `analysis.json` holds right and wrong answers, the worst mistakes, histograms of weights,
     gradients and activations, dead and saturated units, times by layer, and the graph;
@@ -64,12 +66,19 @@ def analyse(
     >>> sorted(path.name for path in Path("run").iterdir())
     ['analysis.json', 'analysis.safetensors']
     """
-    training = model.network.training
-    model.network.eval()
-    try:
-        found, arrays = _look(gather(model, inputs, targets, prepared=prepared))
-    finally:
-        model.network.train(training)
+    _analyse(model, lambda most: from_arrays(model, inputs, targets, most), folder, part)
+
+
+def analyse_part(model: Model, part: Part, folder: str | PathLike[str], name: str) -> None:
+    """`analyse` on a part that `fit` was served from."""
+    _analyse(model, lambda most: from_part(model, part, most), folder, name)
+
+
+def _analyse(
+    model: Model, take: Callable[[int], Samples], folder: str | PathLike[str], part: str
+) -> None:
+    with evaluation_mode(model.network):
+        found, arrays = _look(gather(model, take))
     _write(Path(folder), {"part": part, **found}, arrays)
 
 
@@ -78,7 +87,7 @@ def _look(material: Material) -> tuple[Found, Arrays]:
     found: Found = {
         "task": task,
         "samples": len(material.inputs),
-        "of": material.of,
+        "of": material.samples.of,
         "input": {"shape": list(material.raw.shape[1:]), "dtype": str(material.raw.dtype)},
         "output": list(material.outputs.shape[1:]),
         "parameters": material.summary.parameters,
