@@ -22,7 +22,8 @@ LEARN, USE, LOOK = "Learn", "Use", "Look"
 
 TRAIN_HELP = """Train a network described in a TOML file.
 
-CONFIG is a file, or one of the examples that come with Neurona: mnist-mlp, nielsen, digits.
+CONFIG is a file, or one of the examples that come with Neurona: adult, digits, mnist-mlp,
+nielsen, pictures.
 
 A complete file:
 

@@ -18,6 +18,7 @@ from neurona.data.dataset import Dataset
 from neurona.data.datasets import DATASETS
 from neurona.data.fetch import folder_of
 from neurona.data.files import replacing
+from neurona.data.source import Source
 from neurona.data.table import Table
 from neurona.train.experiment import load_parts, read_config
 
@@ -96,18 +97,20 @@ def find(what: str, changes: list[str], data_dir: Path | None) -> Parts:
     if path.suffix.lower() == ".toml" or what in example_names():
         file = read_config(config_path(what), changes)
         with file.origins.named():
-            parts = load_parts(file.config, data_dir=data_dir)
-        named = {
-            "training": parts.training,
-            "validation": parts.validation,
-            "test": parts.test,
-        }
-        return {name: part for name, part in named.items() if part is not None}
+            parts = load_parts(file.config, base=file.folder, data_dir=data_dir)
+        return {name: _in_memory(part) for name, part in parts.named.items()}
     known = [*DATASETS, *example_names()]
     raise ArgumentError(
         f"{what!r} is no data set{nearest(what, known)}; give a name ({', '.join(DATASETS)}), a "
         f"configuration (.toml) or a table ({', '.join(TABLES)})"
     )
+
+
+def _in_memory(part: Dataset | Source) -> Dataset:
+    if isinstance(part, Dataset):
+        return part
+    inputs, targets = part.read_batch(np.arange(len(part)))[:2]
+    return Dataset(inputs=inputs, targets=targets, classes=part.classes, target_name="class")
 
 
 def describe(what: str, changes: list[str], data_dir: Path | None, as_json: bool) -> None:

@@ -32,8 +32,8 @@ def demo(folder: Path, seed: int) -> None:
     config = read_config(EXAMPLES / "digits.toml", [f"seed={seed}"]).config
     parts = load_parts(config)
     model, test = make_model(config, parts), parts.test
-    if test is None:
-        raise ArgumentError("demo: its configuration has no test part")
+    if not isinstance(test, Dataset):
+        raise ArgumentError("demo: its configuration has no test part in memory")
     parameters = sum(parameter.size for parameter in model.network.parameters())
     print(
         f"Learning to read handwritten digits of 8 × 8 pixels: {len(parts.training):,} to learn "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neurona.cli.described import config_of
 from neurona.core.errors import ArgumentError, nearest
 from neurona.train.experiment import load_parts, make_model
@@ -30,17 +32,18 @@ def explain(
     file, _ = config_of(described, changes)
     config = file.config
     with file.origins.named():
-        parts = load_parts(config, data_dir=data_dir)
+        parts = load_parts(config, base=file.folder, data_dir=data_dir)
         model = make_model(config, parts)
         code = code_of(config.data, parts.training, model.loss_name or "")
-    batch = parts.training.take(range(min(config.training.batch_size, len(parts.training))))
-    inputs: Any = batch.inputs
+    samples = np.arange(min(config.training.batch_size, len(parts.training)))
+    whole = encoded(parts.training.take(samples), code)
+    inputs, targets = whole if isinstance(whole, tuple) else whole.read_batch(samples)[:2]
     if model.preprocessing is not None:
         inputs = model.preprocessing.transform(inputs)
     model.network.train(step == "train")
     programs: Any = {
-        "train": (model.steps.train, (inputs, encoded(batch, code))),
-        "test": (model.steps.test, (inputs, encoded(batch, code))),
+        "train": (model.steps.train, (inputs, targets)),
+        "test": (model.steps.test, (inputs, targets)),
         "predict": (model.steps.predict, (inputs,)),
     }
     program, arguments = programs[step]

@@ -7,6 +7,7 @@ from pathlib import Path
 from neurona.cli.described import config_of
 from neurona.core.errors import ArgumentError
 from neurona.train.experiment import load_parts, make_model
+from neurona.train.experiment.parts import first_inputs
 from neurona.train.model import Model
 
 
@@ -20,10 +21,10 @@ def graph(
         raise ArgumentError(f"{output}: a drawing is saved as .svg")
     file, folder = config_of(described, changes)
     with file.origins.named():
-        parts = load_parts(file.config, data_dir=data_dir)
+        parts = load_parts(file.config, base=file.folder, data_dir=data_dir)
         model = make_model(file.config, parts) if folder is None else Model.load(folder)
     model.network.eval()
-    example = parts.training.inputs[:2]
+    example = first_inputs(parts.training)
     if model.preprocessing is not None:
         example = model.preprocessing.transform(example)
     if output is None:

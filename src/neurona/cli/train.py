@@ -29,7 +29,7 @@ def train(
     file = read_config(path, changes)
     folder = check_folder(out or next_run(path.stem))
     with file.origins.named():
-        parts = load_parts(file.config, data_dir=data_dir, download=download)
+        parts = load_parts(file.config, base=file.folder, data_dir=data_dir, download=download)
         model = make_model(file.config, parts)
     print_task(path.stem, file.config, parts, model.network)
     outcome = run(model, file.config, parts)

@@ -11,7 +11,7 @@ from neurona.data.image_folder import ImageFolder
 from neurona.data.images import prepare_digit, read_image, resize_image
 from neurona.data.loader import Batches, Loader
 from neurona.data.npz import read_npz, write_npz
-from neurona.data.readers import DigitReader, Reader
+from neurona.data.readers import DigitReader, ImageReader, Reader
 from neurona.data.source import Source, sample_generator
 from neurona.data.splits import split, split_indices
 from neurona.data.standardize import Standardizer
@@ -29,6 +29,7 @@ __all__ = [
     "Dataset",
     "DigitReader",
     "ImageFolder",
+    "ImageReader",
     "Loader",
     "Reader",
     "Source",

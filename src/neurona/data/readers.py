@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurona.core.errors import ArgumentError, CheckpointError, nearest
-from neurona.data.images import LAYOUTS, prepare_digit, read_image
+from neurona.data.images import LAYOUTS, RESIZES, prepare_digit, read_image, resize_image
 from neurona.data.table_reader import TableReader
 
 Path = str | PathLike[str]
@@ -73,7 +73,56 @@ class DigitReader:
             raise CheckpointError(str(error)) from None
 
 
-_KINDS: dict[str, Any] = {"digit": DigitReader, "table": TableReader}
+class ImageReader:
+    """Pictures brought to the size of those that a model has learnt from.
+
+    - `size`: (rows, columns). `grey`, `resize`: as for `ImageFolder`.
+
+    >>> ImageReader((32, 32), grey=True).state()
+    {'size': [32, 32], 'grey': True, 'resize': 'crop'}
+    """
+
+    def __init__(self, size: tuple[int, int], *, grey: bool = False, resize: str = "crop") -> None:
+        if len(size) != 2 or not all(isinstance(extent, int) and extent > 0 for extent in size):
+            raise ArgumentError(f"ImageReader: size is (rows, columns), not {size!r}")
+        if resize not in RESIZES:
+            raise ArgumentError(
+                f"ImageReader: unknown resize {resize!r}{nearest(str(resize), RESIZES)} "
+                f"(known: {', '.join(RESIZES)})"
+            )
+        self.size = size
+        self.grey = grey
+        self.resize = resize
+
+    def read(self, paths: Sequence[Path]) -> tuple[list[str], NDArray[np.uint8]]:
+        """Return the paths and the pictures, uint8 `(sample, row, column)` or with a channel axis.
+
+        Raises DataError, naming the file, for what is no picture.
+        """
+        if not paths:
+            raise ArgumentError("ImageReader: no files to read")
+        pictures = [read_image(path, grey=self.grey) for path in paths]
+        made = [resize_image(one, self.size, resize=self.resize) for one in pictures]
+        return [str(path) for path in paths], np.stack(made)
+
+    def state(self) -> dict[str, Any]:
+        """Return size, grey and resize by name."""
+        return {"size": list(self.size), "grey": self.grey, "resize": self.resize}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> ImageReader:
+        """Return the reader whose `state` this is. Raises CheckpointError if it is none."""
+        if set(state) != {"size", "grey", "resize"} or not isinstance(state["grey"], bool):
+            raise CheckpointError(
+                f"ImageReader: state must hold size, grey and resize, found {dict(state)}"
+            )
+        try:
+            return cls(tuple(state["size"]), grey=state["grey"], resize=state["resize"])
+        except (ArgumentError, TypeError) as error:
+            raise CheckpointError(str(error)) from None
+
+
+_KINDS: dict[str, Any] = {"digit": DigitReader, "image": ImageReader, "table": TableReader}
 
 
 def reader_to_json(reader: Reader | None) -> dict[str, Any] | None:

@@ -110,7 +110,9 @@ def test_a_set_with_a_test_part(data_folder: Path) -> None:
         6000,
         10000,
     ]
-    with pytest.raises(ArgumentError, match=r"data.split: 'mnist' has a test part of its own, so"):
+    with pytest.raises(
+        ArgumentError, match=r"data.split: the data have a test part of their own, so"
+    ):
         load_parts(
             config_of(data={"name": "mnist", "split": [0.8, 0.1, 0.1]}), data_dir=data_folder
         )
@@ -135,10 +137,10 @@ def test_unknown_and_missing_data(tmp_path: Path) -> None:
 def test_targets_follow_the_loss(
     training: dict[str, Any], code: str | None, shape: tuple[int, ...]
 ) -> None:
-    config = config_of(data={"targets": code} if code else {})
+    config = config_of(data={"target_code": code} if code else {})
     parts = load_parts(config)
     chosen = code_of(config.data, parts.training, training["loss"])
-    targets = encoded(parts.training, chosen)
+    _, targets = encoded(parts.training, chosen)
     assert targets.shape[1:] == shape
     if code:
         assert targets.min() < 0
@@ -175,8 +177,8 @@ def test_a_regression(data_folder: Path) -> None:
     assert isinstance(model.preprocessing, Standardizer)
     outcome = run(model, config, parts, verbose=False)
     assert outcome.scores["root_mean_squared_error"] < 7  # the line itself leaves 5.5 on all rows
-    wrong = config_of(data={"name": "birth_life_2010", "targets": "one_hot"})
-    with pytest.raises(ArgumentError, match=r"data.targets: 'one_hot' needs classes"):
+    wrong = config_of(data={"name": "birth_life_2010", "target_code": "one_hot"})
+    with pytest.raises(ArgumentError, match=r"data.target_code: 'one_hot' needs classes"):
         make_model(wrong, parts)
 
 
@@ -184,7 +186,10 @@ def test_a_regression(data_folder: Path) -> None:
     ("sections", "message"),
     [
         ({"data": {"divide_by": None}}, "data: the inputs are whole numbers of up to 16; choose"),
-        ({"data": {"targets": "binary"}}, "data.targets: 'binary' needs 2 classes, found 10"),
+        (
+            {"data": {"target_code": "binary"}},
+            "data.target_code: 'binary' needs 2 classes, found 10",
+        ),
         (
             {"training": {"optimizer": {"name": "SGD", "momentum": -1}}},
             "training.optimizer: SGD: momentum must not be negative",

@@ -72,7 +72,11 @@ WRONG = [
     ("0.8, 0, 0.2", "0, 0.5, 0.5", ":6: data.split: the shares must add up to 1, the first above"),
     ("divide_by = 16", "divide_by = 0", ":5: data.divide_by: must be finite and not 0, found 0.0"),
     ("divide_by = 16", "divide_by = 1\nstandardize = true", ":6: data.standardize: give divide_by"),
-    ("divide_by = 16", 'targets = "onehot"', ":5: data.targets: invalid enum value 'onehot'"),
+    (
+        "divide_by = 16",
+        'target_code = "onehot"',
+        ":5: data.target_code: invalid enum value 'onehot'",
+    ),
     ("seed = 3", "seed = -3", ":1: seed: must be at least 0, found -3"),
     ("[data]", "[data", ": not TOML: "),
 ]
@@ -96,7 +100,7 @@ CHANGES = [
     ("trainng.epochs=3", "the top: unknown key 'trainng'; did you mean 'training'?"),
     ("training.optimizer.momentun=0", "training.optimizer: SGD has no option 'momentun'"),
     ("network.layers[2].layer=RLU", "network.layers[2]: unknown layer 'RLU'; did you mean 'ReLU'?"),
-    ("training.metrics=[1]", "training.metrics[0]: expected string, found whole number"),
+    ("training.metrics=[1]", "training.metrics[0]: expected string or table, found whole number"),
     ("data.split=0.5", "data.split: expected list, found number"),
 ]
 

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from msgspec.structs import fields
 
 from neurona import random
 from neurona.core.errors import ArgumentError
 from neurona.data.dataset import Dataset
 from neurona.data.standardize import Standardizer
-from neurona.train.experiment.names import name_and_options
+from neurona.data.stream import StreamLoader
+from neurona.nn.module import Module
+from neurona.optim.optimizer import Optimizer
+from neurona.optim.schedules import make_schedule
+from neurona.train.experiment.names import make_callbacks, name_and_options
 from neurona.train.experiment.network import make_network
-from neurona.train.experiment.parts import Parts, code_of, default_loss, encoded, outputs_of
-from neurona.train.experiment.schema import Config, DataConfig
+from neurona.train.experiment.parts import (
+    Part,
+    Parts,
+    code_of,
+    default_loss,
+    encoded,
+    first_inputs,
+    outputs_of,
+)
+from neurona.train.experiment.schema import Config, DataConfig, TrainingConfig
 from neurona.train.history import History
 from neurona.train.model import Model
 from neurona.train.optimizers import make_optimizer
 from neurona.train.preprocessing import Division, Preprocessing
+from neurona.train.selection import parameter_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +57,76 @@ def make_model(config: Config, parts: Parts) -> Model:
     training = parts.training
     loss = config.training.loss or default_loss(training)
     code = code_of(config.data, training, loss)
-    preprocessing = _preprocessing(config.data, training)
-    few = training.inputs[:2]
-    example = few if preprocessing is None else preprocessing.transform(few)
+    example = first_inputs(training)
+    preprocessing = _preprocessing(config.data, training, example)
+    if preprocessing is not None:
+        example = preprocessing.transform(example)
     dtype = np.dtype(np.float32) if example.dtype.kind == "f" else example.dtype
     network = make_network(config.network, example.shape[1:], dtype, outputs_of(training, code))
-    name, options = name_and_options(config.training.optimizer, "training.optimizer")
-    optimizer = make_optimizer(network.parameters(), name, options, "training.optimizer")
     model = Model(
         network, preprocessing=preprocessing, classes=training.classes, reader=parts.reader
     )
-    model.compile(optimizer, loss, _metrics(config, training, code))
+    with placed():
+        model.compile(
+            _optimizer(config.training, network),
+            loss,
+            _metrics(config, training, code),
+            **_update(config.training),
+        )
     return model
 
 
-def _metrics(config: Config, training: Dataset, code: str) -> list[str]:
+@contextmanager
+def placed() -> Iterator[None]:
+    """Put "training" in front of what compile and fit say of their arguments of the same names."""
+    try:
+        yield
+    except ArgumentError as error:
+        text = str(error).removeprefix("compile: ")
+        word = re.split(r"\W", text, maxsplit=1)[0]
+        rest = text[len(word) :].lstrip(": ")
+        known = word in {field.name for field in fields(TrainingConfig)}
+        raise ArgumentError(f"training.{word}: {rest}" if known else str(error)) from None
+
+
+def _optimizer(config: TrainingConfig, network: Module) -> Optimizer:
+    name, options = name_and_options(config.optimizer, "training.optimizer")
+    groups: Any = network.parameters()
+    if config.learning_rates:
+        groups = parameter_groups(network, config.learning_rates)
+    return make_optimizer(groups, name, options, "training.optimizer")
+
+
+def _update(config: TrainingConfig) -> dict[str, Any]:
+    """How an update is made, as `Model.compile` takes it."""
+    return {
+        "schedule": make_schedule(config.schedule) if config.schedule else None,
+        "frozen": config.frozen,
+        "accumulate": config.accumulate,
+        "clip_norm": config.clip_norm,
+        "clip_value": config.clip_value,
+        "l1": config.l1,
+        "l2": config.l2,
+        "max_norm": config.max_norm,
+    }
+
+
+def _metrics(config: Config, training: Part, code: str) -> list[Any]:
     if config.training.metrics is not None:
-        return config.training.metrics
+        return list(config.training.metrics)
     if not training.classes:
         return ["root_mean_squared_error"]
     return ["binary_accuracy" if code == "binary" else "accuracy"]
 
 
-def _preprocessing(config: DataConfig, training: Dataset) -> Preprocessing | None:
+def _preprocessing(config: DataConfig, training: Part, example: Any) -> Preprocessing | None:
     if config.divide_by is not None:
         return Division(config.divide_by)
-    if config.standardize:
+    if config.standardize and isinstance(training, Dataset):
         axes = tuple(range(training.inputs.ndim)) if training.inputs.ndim > 2 else 0
         return Standardizer.fit(training.inputs, axis=axes)
-    if training.inputs.dtype == np.uint8:
-        most = int(training.inputs.max())
+    if example.dtype == np.uint8:
+        most = int(training.inputs.max()) if isinstance(training, Dataset) else 255
         raise ArgumentError(
             f"data: the inputs are whole numbers of up to {most}; choose divide_by = {most} or "
             "standardize = true"
@@ -78,19 +136,56 @@ def _preprocessing(config: DataConfig, training: Dataset) -> Preprocessing | Non
 
 def run(model: Model, config: Config, parts: Parts, *, verbose: bool = True) -> Outcome:
     """Train a model on its parts and measure it on the test part."""
-    if model.loss_name is None:
-        raise ArgumentError("run: the model has no loss of a known name; make it with make_model")
-    code = code_of(config.data, parts.training, model.loss_name)
-    training, validation, test = (
-        None if part is None else (part.inputs, encoded(part, code))
-        for part in (parts.training, parts.validation, parts.test)
-    )
-    history = model.fit(
-        *(training or ()),
-        epochs=config.training.epochs,
-        batch_size=config.training.batch_size,
-        validation_data=validation,
-        seed=config.seed,
-        verbose=verbose,
-    )
-    return Outcome(model, history, {} if test is None else model.evaluate(*test))
+    code = code_of(config.data, parts.training, model.loss_name or "")
+    validation = None if parts.validation is None else part_data(parts.validation, config, code)
+    with placed():
+        history = model.fit(
+            **_served(parts.training, config, code),
+            epochs=config.training.epochs,
+            validation_data=validation,
+            class_weight=_class_weight(config.training, parts.training),
+            callbacks=make_callbacks(config.training.callbacks),
+            verbose=verbose,
+        )
+    scores = {} if parts.test is None else evaluate(model, config, parts.test, code)
+    return Outcome(model, history, scores)
+
+
+def _class_weight(config: TrainingConfig, training: Part) -> dict[str, float] | None:
+    """The weights of the classes by name; "balanced": N / (K·N_c)."""
+    if config.class_weight != "balanced":
+        return config.class_weight
+    if not training.classes or training.targets is None:
+        raise ArgumentError("training.class_weight: 'balanced' needs classes")
+    counts = np.bincount(training.targets, minlength=len(training.classes))
+    weights = len(training) / (len(counts) * np.maximum(counts, 1))
+    return dict(zip(training.classes, weights.tolist(), strict=True))
+
+
+def _served(training: Part, config: Config, code: str) -> dict[str, Any]:
+    """The training part as arguments of `fit`."""
+    options: dict[str, Any] = {"batch_size": config.training.batch_size, "seed": config.seed}
+    whole = encoded(training, code)
+    if isinstance(whole, tuple):
+        return {"x": whole[0], "y": whole[1], **options}
+    return {"x": StreamLoader(whole, workers=config.data.workers, **options)}
+
+
+def part_data(part: Part, config: Config, code: str) -> Any:
+    """A part to be measured, as `fit` takes it for validation: a pair, or a loader in its order."""
+    whole = encoded(part, code)
+    if isinstance(whole, tuple):
+        return whole
+    size, workers = config.training.batch_size, config.data.workers
+    return StreamLoader(whole, batch_size=size, shuffle=False, workers=workers)
+
+
+def evaluate(model: Model, config: Config, part: Part, code: str) -> dict[str, float]:
+    """The loss and the metrics of a model over a part."""
+    served = part_data(part, config, code)
+    if isinstance(served, tuple):
+        return model.evaluate(*served)
+    try:
+        return model.evaluate(served)
+    finally:
+        served.close()

@@ -15,7 +15,7 @@ from neurona.core.errors import ArgumentError, nearest
 from neurona.train.experiment.changes import change
 from neurona.train.experiment.names import check_names
 from neurona.train.experiment.places import TOP, Origins
-from neurona.train.experiment.schema import Config, DataConfig
+from neurona.train.experiment.schema import OPTIONS, ORIGINS, Config, DataConfig
 from neurona.train.experiment.toml import lines_of, to_toml
 
 
@@ -28,6 +28,11 @@ class ConfigFile:
     raw: dict[str, Any]
     config: Config
     origins: Origins
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths in it begin."""
+        return self.path.parent
 
     def to_toml(self) -> str:
         """The configuration as it holds, with all changes; unchanged, the text as it was read."""
@@ -70,7 +75,7 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
         config = msgspec.convert(dict(raw), Config, strict=True)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
-        where = place.rstrip("`").lstrip(".") or "the configuration"
+        where = place.rstrip("`").lstrip(".").replace("[...]", "") or "the configuration"
         raise ArgumentError(f"{where}: {_in_words(message)}") from None
     _check_values(config)
     check_names(config)
@@ -120,18 +125,48 @@ def _check_values(config: Config) -> None:
 
 
 def _check_data(data: DataConfig) -> None:
-    if data.split is not None:
-        shares = data.split
-        if not 1 <= len(shares) <= 3 or not all(0 <= share <= 1 for share in shares):
-            raise ArgumentError(
-                "data.split: shares of the training, validation and test part are needed, as in "
-                f"[0.8, 0.1, 0.1], found {shares}"
-            )
-        if not math.isclose(sum(shares), 1, abs_tol=1e-6) or not shares[0]:
-            raise ArgumentError(
-                f"data.split: the shares must add up to 1, the first above 0, found {shares}"
-            )
+    given = [key for key in ORIGINS if getattr(data, key) is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "none"
+        raise ArgumentError(f"data: one of {', '.join(ORIGINS)} is needed, found {found}")
+    for field in msgspec.structs.fields(DataConfig):
+        key, owners = field.name, [origin for origin in ORIGINS if field.name in OPTIONS[origin]]
+        if owners and given[0] not in owners and getattr(data, key) != getattr(_EMPTY, key):
+            raise ArgumentError(f"data.{key}: belongs to {' and '.join(owners)}, not to {given[0]}")
+    if data.file is not None and data.target is None:
+        raise ArgumentError("data.file: needs 'target', the column that is to be predicted")
+    if data.idx is not None and len(data.idx) != 2:
+        raise ArgumentError(f"data.idx: two files are needed, inputs and targets: {data.idx}")
+    if data.group is not None and data.time is not None:
+        raise ArgumentError("data.time: give group or time, not both")
+    for place, number, low in (
+        ("data.skip", data.skip, 0),
+        ("data.max_categories", data.max_categories, 1),
+        ("data.min_count", data.min_count, 1),
+        ("data.workers", data.workers, 0),
+    ):
+        if number < low:
+            raise ArgumentError(f"{place}: must be at least {low}, found {number}")
+    _check_split(data)
     if data.divide_by is not None and data.standardize:
         raise ArgumentError("data.standardize: give divide_by or standardize, not both")
     if data.divide_by is not None and (data.divide_by == 0 or not math.isfinite(data.divide_by)):
         raise ArgumentError(f"data.divide_by: must be finite and not 0, found {data.divide_by}")
+
+
+def _check_split(data: DataConfig) -> None:
+    if data.split is None:
+        return
+    shares = data.split
+    if not 1 <= len(shares) <= 3 or not all(0 <= share <= 1 for share in shares):
+        raise ArgumentError(
+            "data.split: shares of the training, validation and test part are needed, as in "
+            f"[0.8, 0.1, 0.1], found {shares}"
+        )
+    if not math.isclose(sum(shares), 1, abs_tol=1e-6) or not shares[0]:
+        raise ArgumentError(
+            f"data.split: the shares must add up to 1, the first above 0, found {shares}"
+        )
+
+
+_EMPTY = DataConfig()

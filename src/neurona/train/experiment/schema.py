@@ -15,20 +15,76 @@ TargetCode = Literal["labels", "binary", "one_hot", "sigmoid", "tanh"]
 class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where samples come from, how they are divided, and what is done to their numbers.
 
+    One of these says where they come from:
+
     - `name`: a data set of `neurona.data.load`.
+    - `file`: a table, read by `data.read_csv` with `columns`, `target`, `delimiter`, `missing`,
+      `comment`, `skip`, `encoding` and `kinds`; `features` or `ignore` choose columns,
+      `max_categories` and `min_count` are those of `data.ColumnEncoder`.
+    - `images`: a folder with a folder of pictures for each class, see `data.ImageFolder`; `size`,
+      `grey` and `resize` are its. `workers`: so many threads read them anew in each epoch; 0: all
+      are read into memory once.
+    - `idx`: two IDX files, inputs and targets.
+    - `npz`: a file of NumPy arrays; `inputs` and `targets` are their names in it.
+
+    And for all of them:
+
     - `split`: the shares of the training, validation and test part. A set with a test part of its
       own keeps that and takes two shares; a validation or test share may be 0.
-    - `stratify`: whether every part has the classes in their proportions.
+    - `stratify`: whether every part has the classes in their proportions. `group`, `time`: columns
+      of a table; samples of a group stay together, or later parts hold later samples.
     - At most one of `divide_by` (inputs / number) and `standardize` (by the training part).
-    - `targets`: what classes become for the loss; by default what it needs.
+    - `target_code`: what classes become for the loss; by default what it needs.
     """
 
-    name: str
+    name: str | None = None
+    file: str | None = None
+    images: str | None = None
+    idx: list[str] | None = None
+    npz: str | None = None
+
+    columns: list[str] | None = None
+    target: str | None = None
+    delimiter: str = ","
+    missing: list[str] = msgspec.field(default_factory=lambda: ["", "?"])
+    comment: str | None = None
+    skip: int = 0
+    encoding: str = "utf-8"
+    kinds: dict[str, Literal["numeric", "categorical"]] = {}
+    features: list[str] | None = None
+    ignore: list[str] = []
+    max_categories: int = 100
+    min_count: int = 1
+
+    size: int | list[int] | None = None
+    grey: bool = False
+    resize: Literal["crop", "stretch"] = "crop"
+    workers: int = 0
+
+    inputs: str | None = None
+    targets: str | None = None
+
     split: list[float] | None = None
     stratify: bool = True
+    group: str | None = None
+    time: str | None = None
     divide_by: float | None = None
     standardize: bool = False
-    targets: TargetCode | None = None
+    target_code: TargetCode | None = None
+
+
+ORIGINS = ("name", "file", "images", "idx", "npz")
+"""The keys of `DataConfig` that say where samples come from."""
+_READ = {"columns", "target", "delimiter", "missing", "comment", "skip", "encoding", "kinds"}
+_COLUMNS = {"features", "ignore", "max_categories", "min_count", "group", "time"}
+OPTIONS = {
+    "name": _COLUMNS,
+    "file": _READ | _COLUMNS,
+    "images": {"size", "grey", "resize", "workers"},
+    "idx": set[str](),
+    "npz": {"inputs", "targets"},
+}
+"""The keys that each of them has; the others belong to all."""
 
 
 class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,14 +105,31 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     - `loss`: a name of `train.LOSSES`; default: "cross_entropy" for classes,
       "mean_squared_error" for numbers.
     - `optimizer`: a name of `neurona.optim`, or a table with `name` and options.
-    - `metrics`: names of `train.METRICS`; default: the accuracy, or the root mean squared error.
+    - `schedule`: of the learning rate, the same for `optim.make_schedule`.
+    - `metrics`: names of `train.METRICS`, or tables; default: the accuracy, or the root mean
+      squared error.
+    - `callbacks`: tables of options by the names in `CALLBACKS`.
+    - `class_weight`: weights by the names of classes, or "balanced": each class counts the same.
+    - `learning_rates`: by layer, see `train.parameter_groups`; `frozen`, `accumulate`, `clip_norm`,
+      `clip_value`, `l1`, `l2`, `max_norm`: see `Model.compile`. Layers have their numbers as names.
     """
 
     epochs: int
     loss: str | None = None
     optimizer: str | dict[str, Any] = "Adam"
+    schedule: str | dict[str, Any] | None = None
     batch_size: int = 32
-    metrics: list[str] | None = None
+    metrics: list[str | dict[str, Any]] | None = None
+    callbacks: dict[str, dict[str, Any]] = {}
+    class_weight: Literal["balanced"] | dict[str, float] | None = None
+    learning_rates: dict[str, float] = {}
+    frozen: list[str] = []
+    accumulate: int = 1
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    l1: float = 0.0
+    l2: float = 0.0
+    max_norm: float | None = None
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
