@@ -165,7 +165,10 @@ class Layer(Module):
             output = outline(self, specs, several=self.SEVERAL)
         except NeuronaError as error:
             found = shapes if self.SEVERAL else shapes[0]
-            raise type(error)(f"{self.title}, input {found}: {error}") from None
+            said = str(error).startswith(self.title)
+            raise type(error)(
+                str(error) if said else f"{self.title}, input {found}: {error}"
+            ) from None
         if not output.shape or output.shape[0] != BATCH:
             raise ShapeError(
                 f"{self.title}: the first axis must stay the batch; for {BATCH} samples the output "
@@ -174,11 +177,15 @@ class Layer(Module):
         return KerasTensor((None, *output.shape[1:]), output.dtype, self, tuple(inputs))
 
     @property
+    def kind(self) -> str:
+        """The class, as messages and summaries show it."""
+        return type(self).__name__
+
+    @property
     def title(self) -> str:
         """The layer in messages: Dense 'dense_1'."""
-        kind = type(self).__name__
         name = vars(self).get("name")
-        return f"{kind} {name!r}" if name else kind
+        return f"{self.kind} {name!r}" if name else self.kind
 
     # --- weights ---
 

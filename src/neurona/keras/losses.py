@@ -12,7 +12,7 @@ from typing import Any
 
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.tensor import Tensor
-from neurona.keras.named import Configured, find
+from neurona.keras.named import Configured, find, snake
 from neurona.nn import functional
 from neurona.ops.arithmetic import abs, clip, maximum, sqrt
 from neurona.ops.broadcast import reshape, sum
@@ -20,7 +20,7 @@ from neurona.ops.compare import where
 from neurona.ops.operand import cast, operand
 from neurona.ops.reduce import max, mean
 from neurona.ops.softmax import log_softmax
-from neurona.ops.transcendental import log
+from neurona.ops.transcendental import log, log1p
 
 EPSILON = 1e-7
 """How near to 0 and 1 probabilities are taken before their logarithm."""
@@ -90,7 +90,7 @@ def binary_crossentropy(
         losses = functional.binary_cross_entropy_with_logits(y, t, reduction="none")
     else:
         p = clip(y, EPSILON, 1 - EPSILON)
-        losses = -(t * log(p) + (1 - t) * log(1 - p))
+        losses = -(t * log(p) + (1 - t) * log1p(-p))
     return mean(losses, axis=-1)
 
 
@@ -204,7 +204,7 @@ class Loss(Configured):
                 f"{type(self).__name__}: reduction is one of {REDUCTIONS}, not {reduction!r}"
             )
         self.reduction = reduction
-        self.name = name
+        self.name = name or snake(type(self).__name__)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """One number a sample, or a place of a sample."""

@@ -168,6 +168,7 @@ class LossMetric(Metric):
     """The mean of a loss's numbers over the samples."""
 
     LOSS: type[losses.Loss]
+    larger_is_better = False
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,13 +42,30 @@ def plain(owner: Any, name: str) -> Any:
     if isinstance(value, (list, tuple)):
         value = list(value)
     if isinstance(value, Configured):
-        return {"class_name": type(value).__name__, "config": value.get_config()}
+        return described(value)
     if value is None or isinstance(value, (bool, int, float, str, list)):
         return value
     raise ArgumentError(
         f"{type(owner).__name__}: {name} is {value!r}, which a file cannot hold; use one that is "
         "known by name"
     )
+
+
+def snake(name: str) -> str:
+    """Keras's name for the first layer of a class.
+
+    >>> snake("BatchNormalization"), snake("ReLU"), snake("PReLU")
+    ('batch_normalization', 're_lu', 'p_re_lu')
+    """
+    spaced = re.sub(r"([A-Z])([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", spaced).lower()
+
+
+def described(value: Any) -> dict[str, Any]:
+    """An object's class name and configuration. Raises `ArgumentError` if it has none."""
+    if not isinstance(value, Configured):
+        raise ArgumentError(f"{value!r} is described by code alone")
+    return {"class_name": type(value).__name__, "config": value.get_config()}
 
 
 def find(what: str, given: Any, known: Mapping[str, Any], kind: type | None = None) -> Any:

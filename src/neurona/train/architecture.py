@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from neurona import nn
 from neurona.core.dtypes import DEFAULT_FLOAT, is_float
-from neurona.core.errors import ArgumentError, nearest
+from neurona.core.errors import ArgumentError, NeuronaError, nearest
 from neurona.core.variable import Variable
 from neurona.nn.loss import Loss
 from neurona.nn.module import Module
@@ -37,8 +37,9 @@ def register(cls: Class) -> Class:
     """Make a network class known by its name, so that it can be saved, loaded and configured.
 
     Each constructor argument must be kept as an attribute of the same name: a number, string, bool,
-    None, a tuple of these, or a module. Use it as a decorator. Raises `ArgumentError` when another
-    class has the name.
+    None, a tuple of these, or a module. A class that no arguments describe has a method
+    `description()`, a dictionary fit for JSON, and a class method `from_description` that makes the
+    network of it. Use it as a decorator. Raises `ArgumentError` when another class has the name.
 
     >>> from neurona import nn, train
     >>> @train.register
@@ -77,7 +78,8 @@ def layer_class(name: str, place: str) -> type[Module]:
     known = _known()
     if name not in known:
         # The networks stand above this layer of the code and register themselves when imported.
-        importlib.import_module("neurona.models")
+        for package in ("neurona.models", "neurona.keras"):
+            importlib.import_module(package)
         known = _known()
     if name not in known:
         hint = nearest(name, known) or (
@@ -126,6 +128,8 @@ def _describe(module: Module, place: str, seen: set[int]) -> dict[str, Any]:
     seen.add(id(module))
     if layer_class(cls.__name__, place) is not cls:
         raise ArgumentError(f"describe: {place} is another {cls.__name__} than the known one")
+    if hasattr(module, "description"):
+        return {LAYER: cls.__name__, **module.description()}
     if isinstance(module, nn.Sequential):
         return {LAYER: cls.__name__, MODULES: _describe_children(module, place, seen)}
     description: dict[str, Any] = {LAYER: cls.__name__}
@@ -204,6 +208,12 @@ def build(description: Any, place: str = "network") -> Module:
 def draw(description: Any, place: str = "network") -> Module:
     """Like `build`, with parameters from the default generator, which moves on."""
     cls, given = look_up(description, place)
+    if hasattr(cls, "from_description"):
+        try:
+            described: Module = cls.from_description(given)
+        except NeuronaError as error:
+            raise ArgumentError(f"{place}: {error}") from None
+        return described
     if issubclass(cls, nn.Sequential):
         return _sequential(cls, given, place)
     missing = [name for name in required(cls) if name not in given]
@@ -227,6 +237,8 @@ def look_up(description: Any, place: str) -> tuple[type[Module], dict[str, Any]]
         raise ArgumentError(f"{place}: {LAYER!r} with the name of a layer is missing")
     cls = layer_class(description[LAYER], place)
     given = {name: value for name, value in description.items() if name != LAYER}
+    if hasattr(cls, "from_description"):
+        return cls, given
     if issubclass(cls, nn.Sequential):
         if set(given) != {MODULES} or not isinstance(given[MODULES], (list, Mapping)):
             found = ", ".join(map(repr, given)) or "nothing"

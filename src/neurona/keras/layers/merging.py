@@ -44,8 +44,8 @@ class Add(Merge):
     >>> layers.Add()([Input((4,)), Input((5,))])
     Traceback (most recent call last):
         ...
-    neurona.core.errors.ShapeError: Add, input [(None, 4), (None, 5)]: Add: the inputs must have \
-the same shape, not (None, 4) and (None, 5)
+    neurona.core.errors.ShapeError: Add: the inputs must have the same shape, not (None, 4) and \
+(None, 5)
     """
 
     def merge(self, tensors: list[Tensor]) -> Tensor:

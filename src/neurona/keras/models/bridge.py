@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from neurona import train
-from neurona.keras.callbacks import Callback, Logs
+from neurona.keras.callbacks.base import Callback, Logs
 
 if TYPE_CHECKING:
     from neurona.keras.models.training import Trained

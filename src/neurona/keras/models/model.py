@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any
 
+from neurona import train
 from neurona.core.errors import ArgumentError, nearest
 from neurona.core.op import Array
 from neurona.core.variable import Variable
 from neurona.keras.layer import Layer
 from neurona.keras.layers.reshaping import InputLayer
+from neurona.keras.models import saving
 from neurona.keras.models.network import KerasNetwork
 from neurona.keras.models.summary import table
 from neurona.keras.models.training import Trained
@@ -140,9 +143,43 @@ class Model(Trained):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """The model that has this `get_config()`, with new weights."""
-        network = KerasNetwork.from_config(config)
-        model = Model(list(network.inputs), network.output, name=network.name)
+        return saving.around(saving.built(config))
+
+    @classmethod
+    def of(cls, network: KerasNetwork) -> Model:
+        """A model around a network that is there already."""
+        model = Model.__new__(Model)
+        Trained.__init__(model)
+        model._network = network
         return model
+
+    # --- keeping ---
+
+    def save(self, filepath: str | PathLike[str]) -> None:
+        """Write the model into a folder: `model.json` and `weights.safetensors`.
+
+        An earlier model there is replaced, as a whole or not at all. The optimiser's state is not
+        kept; a loss, metric or optimiser of one's own leaves the loaded model uncompiled.
+        Raises `ArgumentError` for a layer that only code can describe.
+        """
+        network = self.network
+        network.compiled = self._compiled()
+        train.Model(network).save(saving.checked(filepath))
+
+    def save_weights(self, filepath: str | PathLike[str]) -> None:
+        """Write the weights into one file, `….safetensors`."""
+        saving.save_weights(self.network, filepath)
+
+    def load_weights(self, filepath: str | PathLike[str]) -> None:
+        """Take over the weights of such a file, or of a saved model's folder.
+
+        Raises `CheckpointError` that lists every name and shape that does not fit.
+        """
+        saving.load_weights(self.network, filepath)
+
+    def to_json(self) -> str:
+        """The layers and how they are wired; `keras.models.model_from_json` reads it."""
+        return saving.to_json(self.network)
 
 
 def without_inputs(layers: Sequence[Layer]) -> list[Layer]:

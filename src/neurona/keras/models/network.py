@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from neurona import train
+from neurona import nn, train
 from neurona.core.errors import ArgumentError
 from neurona.core.op import Spec
 from neurona.core.tensor import Tensor
@@ -36,6 +36,7 @@ class KerasNetwork(Layer):
     def __init__(
         self, inputs: Sequence[KerasTensor], output: KerasTensor, name: str | None = None
     ) -> None:
+        self.sequential = False
         super().__init__(name=name)
         wiring = Wiring(inputs, output)
         self.SEVERAL = len(inputs) > 1
@@ -43,24 +44,29 @@ class KerasNetwork(Layer):
         self._output = output
         self._names = wiring.names()
         for layer, key in self._names.items():
-            if key in vars(self) or not key.isprintable() or "." in key:
+            if hasattr(nn.ModuleDict(), key) or not key or "." in key:
                 raise ArgumentError(f"Model: a layer cannot have the name {key!r}; give another")
-            setattr(self, key, layer)
             layer.name = layer.name or key
+        self.layers = nn.ModuleDict({key: layer for layer, key in self._names.items()})
         self._calls = tuple(
             Call(self._names[layer], numbers) for layer, numbers in wiring.numbered()
         )
         self._last = wiring.number_of(output)
         self._tensors = (*wiring.inputs, *wiring.calls)
         self._shape = tuple(one.shape for one in inputs)
-        self._training: dict[str, Any] | None = None
+        self._compiled: dict[str, Any] | None = None
+
+    @property
+    def kind(self) -> str:
+        """The class of the model, as messages and summaries show it."""
+        return "Sequential" if self.sequential else "Functional"
 
     # --- as a module ---
 
     def forward(self, x: Any) -> Tensor:
-        tensors = self.unpack(x)
+        tensors, layers = self.unpack(x), self.inside
         for name, inputs in self._calls:
-            layer = self.__dict__[name]
+            layer = layers[name]
             if layer.SEVERAL:
                 tensors.append(layer([tensors[i] for i in inputs]))
             else:
@@ -141,6 +147,7 @@ class KerasNetwork(Layer):
             "inputs": [self._names[one.layer] for one in self._inputs],
             "calls": [[call.layer, list(call.inputs)] for call in self._calls],
             "output": self._last,
+            "sequential": self.sequential,
         }
 
     @classmethod
@@ -151,18 +158,28 @@ class KerasNetwork(Layer):
         for name, numbers in config["calls"]:
             tensors.append(made[name].connect(*[tensors[i] for i in numbers]))
         network = cls(inputs, tensors[config["output"]], name=config["name"])
-        network.trainable = config["trainable"]
+        network._trainable = config["trainable"]
+        network.sequential = config["sequential"]
         return network
+
+    @property
+    def compiled(self) -> dict[str, Any] | None:
+        """What `compile` was given, as plain data, for `load_model`."""
+        return self._compiled
+
+    @compiled.setter
+    def compiled(self, arguments: dict[str, Any] | None) -> None:
+        self._compiled = arguments
 
     def description(self) -> dict[str, Any]:
         """What `train.describe` keeps of it."""
-        return {**self.get_config(), "training": self._training}
+        return {**self.get_config(), "compiled": self._compiled}
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> KerasNetwork:
         """What `train.build` makes of a description."""
         network = cls.from_config(description)
-        network._training = description.get("training")
+        network.compiled = description.get("compiled")
         return network
 
 

@@ -11,7 +11,8 @@ from neurona.keras.layers.reshaping import Input, InputLayer
 from neurona.keras.models.model import Model, without_inputs
 from neurona.keras.models.network import KerasNetwork
 from neurona.keras.models.training import Trained
-from neurona.keras.models.wiring import free, snake
+from neurona.keras.models.wiring import free
+from neurona.keras.named import snake
 from neurona.keras.symbolic import KerasTensor, batched, lengths_of
 
 
@@ -69,7 +70,7 @@ class Sequential(Model):
         if layer._given_name and layer.name in taken:
             raise ArgumentError(f"Sequential: two layers have the name {layer.name!r}")
         if layer.name is None or layer.name in taken:
-            layer.name = free(layer.name or snake(type(layer).__name__), taken)
+            layer.name = free(layer.name or snake(layer.kind), taken)
 
     def pop(self) -> None:
         """Take the last layer away."""
@@ -118,6 +119,7 @@ class Sequential(Model):
                     "input_dim=… or input_shape=(…), or call build((None, …))"
                 )
             self._made = KerasNetwork([self._start], self._end, self._title)
+            self._made.sequential = True
         return self._made
 
     @property
@@ -129,11 +131,6 @@ class Sequential(Model):
     def layers(self) -> list[Layer]:
         """The layers in order, without the place of the input."""
         return list(self._layers)
-
-    @classmethod
-    def from_config(cls, config: Any) -> Sequential:
-        """The model that has this `get_config()`, with new weights."""
-        return cls.of(KerasNetwork.from_config(config))
 
     @classmethod
     def of(cls, network: KerasNetwork) -> Sequential:

@@ -24,7 +24,7 @@ def table(name: str, kind: str, network: KerasNetwork, layers: Sequence[Layer]) 
         inputs = [call.inputs for call in network.calls if call.layer == key]
         before = ", ".join(_source(network, number) for numbers in inputs for number in numbers)
         shape = network.shape_of(calls[key]) if key in calls else layer._shape
-        row = (f"{key} ({type(layer).__name__})", str(shape), f"{layer.count_params():,}")
+        row = (f"{key} ({layer.kind})", str(shape), f"{layer.count_params():,}")
         rows.append((*row, before or "-") if branched else row)
     head = ("Layer (type)", "Output Shape", "Param #", *(("Connected to",) * branched))
     widths = [max(len(row[i]) for row in (head, *rows)) + 2 for i in range(len(head))]

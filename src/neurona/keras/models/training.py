@@ -20,6 +20,7 @@ from neurona.keras.models.bridge import Bridge, Lines
 from neurona.keras.models.inputs import inputs_for
 from neurona.keras.models.network import KerasNetwork
 from neurona.keras.models.objective import Objective, check, targets_for
+from neurona.keras.named import described
 from neurona.ops.generator import DEFAULT
 
 ABSENT: dict[str, Any] = {
@@ -112,19 +113,45 @@ class Trained:
         """The `train.Model` whose steps run everything, compiled."""
         if self.loss is None or self.optimizer is None:
             raise ArgumentError("model: call compile(optimizer, loss) first")
-        if self._trainer is None or self._trainer.optimizer is None:
+        if self._trainer is None or self._trainer.loss is None:
             network = self.network
             units = network.output.shape[-1]
             chosen = [known_metrics.get(one, units, self.loss.TARGETS) for one in self._wanted]
             check(network, self.loss, chosen)
             trainer = train.Model(network)
+            learnt = list(network.parameters())
             trainer.compile(
-                self.optimizer.bind(network.parameters()),
+                self.optimizer.bind(learnt) if learnt else None,
                 loss=Objective(network, self.loss),
                 metrics=chosen,
             )
             self._trainer = trainer
         return self._trainer
+
+    def rated(self) -> known_optimizers.Optimizer:
+        """The optimiser, which has a learning rate. Raises `ArgumentError` before `compile`."""
+        if self.optimizer is None:
+            raise ArgumentError("model: call compile(optimizer, loss) first")
+        return self.optimizer
+
+    def _compiled(self) -> dict[str, Any] | None:
+        """What `compile` was given as plain data; None if only code can say it."""
+        if self.optimizer is None or self.loss is None:
+            return None
+        try:
+            metrics = [one if isinstance(one, str) else described(one) for one in self._wanted]
+            return {
+                "optimizer": described(self.optimizer),
+                "loss": described(self.loss),
+                "metrics": metrics,
+            }
+        except ArgumentError:
+            return None
+
+    @property
+    def metrics(self) -> tuple[train.Metric, ...]:
+        """The metrics that were chosen."""
+        return self._training().metrics
 
     @property
     def metrics_names(self) -> list[str]:
@@ -174,10 +201,11 @@ class Trained:
             raise ArgumentError(f"fit: epochs {epochs} must be above initial_epoch {initial_epoch}")
         size = 32 if batch_size is None else batch_size
         history = History()
-        told = [history, *_several(callbacks), *([Lines()] if verbose == 2 else [])]
+        told = [*_several(callbacks), *([Lines()] if verbose == 2 else []), history]
         params = {"epochs": epochs, "steps": -(-len(inputs) // size), "verbose": verbose}
+        model: Any = self
         for callback in told:
-            callback.set_model(self)
+            callback.set_model(model)
             callback.set_params(params)
         self.stop_training = False
         self.history = history
@@ -270,9 +298,7 @@ def _several(callbacks: Callback | Sequence[Callback] | None) -> list[Callback]:
     for one in given:
         if not isinstance(one, Callback):
             raise ArgumentError(f"fit: {one!r} is not one of keras.callbacks")
-    return [one for one in given if not isinstance(one, History)] + [
-        one for one in given if isinstance(one, History)
-    ]
+    return given
 
 
 def _given(values: Mapping[str, float], return_dict: bool) -> Any:

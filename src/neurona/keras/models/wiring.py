@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from neurona.core.errors import ArgumentError
 from neurona.keras.layer import Layer
+from neurona.keras.named import snake
 from neurona.keras.symbolic import KerasTensor
 
 
@@ -84,7 +84,7 @@ class Wiring:
                 taken.add(layer.name)
         for layer in self.layers():
             if layer not in names:
-                base = layer.name if layer.name else snake(type(layer).__name__)
+                base = layer.name if layer.name else snake(layer.kind)
                 names[layer] = free(base, taken)
                 taken.add(names[layer])
         return {layer: names[layer] for layer in self.layers()}
@@ -97,16 +97,6 @@ class Wiring:
     def number_of(self, tensor: KerasTensor) -> int:
         """The place of a tensor: the inputs come first, then the calls."""
         return [*self.inputs, *self.calls].index(tensor)
-
-
-def snake(name: str) -> str:
-    """Keras's name for the first layer of a class.
-
-    >>> snake("BatchNormalization"), snake("ReLU"), snake("PReLU")
-    ('batch_normalization', 're_lu', 'p_re_lu')
-    """
-    spaced = re.sub(r"([A-Z])([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", spaced).lower()
 
 
 def free(base: str, taken: set[str]) -> str:

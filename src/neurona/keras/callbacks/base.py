@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neurona.keras.models.training import Trained
+    from neurona.keras.models.model import Model
 
 Logs = dict[str, float]
 
@@ -18,10 +18,10 @@ class Callback:
     params: {"epochs", "steps", "verbose"}. logs: the values so far, by Keras's names ("val_loss").
     """
 
-    model: Trained
+    model: Model
     params: Mapping[str, Any]
 
-    def set_model(self, model: Trained) -> None:
+    def set_model(self, model: Model) -> None:
         """Told of the model first."""
         self.model = model
 

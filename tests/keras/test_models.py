@@ -1,0 +1,219 @@
+"""Models: wiring, weights, what compile checks, files, and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neurona import keras, nn, train
+from neurona.core.errors import ArgumentError, CheckpointError, DataError, NeuronaError, ShapeError
+from neurona.keras import layers
+from tests.keras.cases import classes, dense, pattern, set_weights, wired
+
+
+def test_weights_have_keras_layouts_and_order() -> None:
+    model = keras.Sequential([layers.Dense(3, input_dim=2), layers.BatchNormalization()])
+    assert [w.shape for w in model.get_weights()] == [(2, 3), (3,), (3,), (3,), (3,), (3,)]
+    assert model.count_params() == 21
+    assert sum(one.size for one in model.trainable_weights) == 15
+    kernel = np.arange(6, dtype=np.float32).reshape(2, 3)
+    model.layers[0].set_weights([kernel, np.zeros(3)])
+    np.testing.assert_array_equal(model.layers[0].get_weights()[0], kernel)
+    first = keras.Sequential(model.layers[:1])
+    first.build((None, 2))
+    np.testing.assert_array_equal(first.predict(np.eye(2)), kernel)
+
+
+def test_initial_weights_are_glorots() -> None:
+    keras.utils.set_random_seed(3)
+    kernel, bias = layers.Dense(200, input_dim=100), None
+    keras.Sequential([kernel])
+    weights, bias = kernel.get_weights()
+    limit = np.sqrt(6 / 300)
+    assert 0.99 * limit < np.abs(weights).max() < limit
+    assert abs(weights.std() - limit / np.sqrt(3)) < 1e-3
+    assert not bias.any()
+
+
+def test_a_layer_used_twice_has_one_set_of_weights() -> None:
+    model = wired(keras)
+    assert [layer.name for layer in model.layers][:3] == ["left", "right", "dense"]
+    assert model.count_params() == 15 + 16 + 8 + 24 * 2 + 2
+    assert model.input_shape == [(None, 4), (None, 4)]
+    assert model.output_shape == (None, 2)
+
+
+def test_whole_numbers_and_floats_together() -> None:
+    number, vector = keras.Input((2,), dtype="int64"), keras.Input((3,))
+    looked_up = layers.Flatten()(layers.Embedding(7, 4)(number))
+    model = keras.Model([number, vector], layers.Concatenate()([looked_up, vector]))
+    table = pattern((7, 4), 1)
+    model.set_weights([table])
+    x = np.array([[6, 0], [3, 3], [1, 5]])
+    found = model.predict([x, np.ones((3, 3))])
+    np.testing.assert_array_equal(found, np.hstack([table[x].reshape(3, 8), np.ones((3, 3))]))
+    with pytest.raises(ValueError, match="whole numbers"):
+        model.predict([x + 0.5, np.ones((3, 3))])
+
+
+def test_a_model_without_a_shape_takes_it_from_the_data() -> None:
+    model = keras.Sequential([layers.Dense(4, activation="relu"), layers.Dense(1)])
+    assert not model.built
+    model.compile("sgd", "mse")
+    model.fit(np.ones((8, 3)), np.ones(8), verbose=0)
+    assert [w.shape for w in model.get_weights()] == [(3, 4), (4,), (4, 1), (1,)]
+
+
+def test_frozen_layers_stay() -> None:
+    model = dense(keras)
+    model.layers[0].trainable = False
+    before = model.get_weights()
+    x, y = classes()
+    model.compile("sgd", "categorical_crossentropy")
+    model.fit(x, y, verbose=0)
+    changed = [bool((a != b).any()) for a, b in zip(before, model.get_weights(), strict=True)]
+    assert changed == [False, False, True, True, True, True]
+
+
+def test_train_and_test_on_batch() -> None:
+    model, (x, y) = dense(keras), classes()
+    model.compile(keras.optimizers.SGD(0.1), "categorical_crossentropy", metrics=["accuracy"])
+    first = model.test_on_batch(x, y)
+    assert model.train_on_batch(x, y) == first
+    again = model.train_on_batch(x, y, return_dict=True)
+    assert again["loss"] < first[0]
+    assert list(again) == ["loss", "accuracy"]
+
+
+def test_a_model_on_disk(tmp_path: Path) -> None:
+    model = wired(keras)
+    set_weights(model)
+    rule = keras.optimizers.SGD(lr=0.1, momentum=0.5, decay=1e-3)
+    model.compile(rule, "binary_crossentropy", metrics=["accuracy", keras.metrics.Precision()])
+    model.save(tmp_path / "model")
+    again = keras.models.load_model(tmp_path / "model")
+    x, y = [pattern((9, 4), 1), pattern((9, 4), 2)], np.ones((9, 2))
+    np.testing.assert_array_equal(model.predict(x), again.predict(x))
+    assert again.evaluate(x, y) == model.evaluate(x, y)
+    assert again.metrics_names == ["loss", "accuracy", "precision"]
+    assert repr(again.optimizer) == repr(rule)
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+
+    model.save_weights(tmp_path / "some.safetensors")
+    for source in ("some.safetensors", "model"):
+        fresh = keras.models.model_from_json(model.to_json())
+        assert fresh.predict(x).tolist() != model.predict(x).tolist()
+        fresh.load_weights(tmp_path / source)
+        np.testing.assert_array_equal(model.predict(x), fresh.predict(x))
+    with pytest.raises(CheckpointError, match="dense"):
+        dense(keras).load_weights(tmp_path / "some.safetensors")
+
+
+def test_a_sequential_comes_back_as_one_and_train_reads_it(tmp_path: Path) -> None:
+    model = dense(keras)
+    model.save(tmp_path)
+    again = keras.models.load_model(tmp_path)
+    assert isinstance(again, keras.Sequential)
+    again.add(layers.Dense(2))
+    assert again.output_shape == (None, 2)
+    x, _ = classes()
+    plain = train.Model.load(tmp_path)
+    np.testing.assert_array_equal(plain.predict(x), model.predict(x))
+    other = train.Model(nn.Linear(2, 2))
+    other.save(tmp_path / "other")
+    with pytest.raises(CheckpointError, match="Linear"):
+        keras.models.load_model(tmp_path / "other")
+
+
+def test_probabilities_at_their_ends() -> None:
+    """Keras's numbers in float32: 1 − 1e-7 is rounded there."""
+    target, output = np.float32([[0], [1], [0], [1]]), np.float32([[0], [0], [1], [1]])
+    found = keras.losses.binary_crossentropy(target, output)
+    np.testing.assert_allclose(found.numpy(), [1e-7, 16.118, 15.942, 1.1921e-7], rtol=1e-4)
+
+
+def last(units: int, loss: Any, **options: Any) -> Callable[[], Any]:
+    return lambda: keras.Sequential([layers.Dense(units, input_dim=3, name="out")]).compile(
+        "sgd", loss, **options
+    )
+
+
+def fit(x: Any, y: Any, loss: str = "mse", **options: Any) -> Callable[[], Any]:
+    def run() -> Any:
+        model = keras.Sequential([layers.Dense(4, input_dim=3, name="out")])
+        model.compile("sgd", loss)
+        return model.fit(x, y, **options)
+
+    return run
+
+
+X = np.ones((5, 3))
+WRONG: list[tuple[Callable[[], Any], type[NeuronaError], str]] = [
+    (lambda: layers.Conv2D, ArgumentError, "no Conv2D .*Dense"),
+    (lambda: layers.LSTM, ArgumentError, "no LSTM"),
+    (lambda: layers.Dense(3, unit=2), ArgumentError, "'unit'; did you mean 'units'"),
+    (lambda: layers.Dense(3, kernel_constraint="x"), ArgumentError, "'kernel_constraint' is not"),
+    (lambda: layers.Dense(0), ArgumentError, "units must be a positive"),
+    (lambda: layers.Dense(3, activation="rely"), ArgumentError, "did you mean 'relu'"),
+    (lambda: keras.Sequential([layers.Flatten]), ArgumentError, r"make it, as in Flatten\(\)"),
+    (lambda: keras.Sequential().network, ArgumentError, "input_dim"),
+    (
+        lambda: keras.Sequential([layers.Dense(4, input_dim=3), layers.Reshape((3, 2))]),
+        ShapeError,
+        r"Reshape 'reshape': a sample of shape \(4,\) .*\(3, 2\)",
+    ),
+    (
+        lambda: keras.Sequential([layers.Dense(4, input_dim=3), layers.Embedding(5, 2), wired]),
+        ArgumentError,
+        "a layer is needed",
+    ),
+    (last(1, "categorical_crossentropy"), ShapeError, r"Dense 'out' gives \(None, 1\)"),
+    (last(4, "categorical_crossentropi"), ArgumentError, "did you mean"),
+    (last(4, "mse", metrics=["acuracy"]), ArgumentError, "did you mean 'accuracy'"),
+    (
+        last(4, "mse", metrics=["sparse_categorical_accuracy"]),
+        ShapeError,
+        "takes class numbers",
+    ),
+    (last(4, None), ArgumentError, "choose a loss"),
+    (last(4, "mse", run_eagerly=True), ArgumentError, "'run_eagerly' is not there"),
+    (fit(X, np.ones((5, 2))), ShapeError, r"\(5, 2\) .*\(None, 4\) of Dense 'out'"),
+    (fit(X, np.ones(5), "categorical_crossentropy"), ShapeError, "to_categorical"),
+    (fit(X, np.eye(5)[:, :4], "sparse_categorical_crossentropy"), ShapeError, "one-hot"),
+    (fit(X, [0, 1, 2, 3, 4], "sparse_categorical_crossentropy"), DataError, "sample 4 is 4"),
+    (fit(X[:, :2], np.ones((5, 4))), ShapeError, r"takes \(None, 3\), found \(5, 2\)"),
+    (fit(X, np.ones((4, 4))), ShapeError, "5"),
+    (fit(X * np.nan, np.ones((5, 4))), DataError, "nan"),
+    (fit(X, np.ones((5, 4)), steps_per_epoch=2), ArgumentError, "steps_per_epoch"),
+    (fit(X, np.ones((5, 4)), epochs=2, initial_epoch=2), ArgumentError, "initial_epoch"),
+    (lambda: keras.optimizers.SGD(use_ema=True), ArgumentError, "'use_ema' is not there"),
+    (lambda: keras.optimizers.SGD(rate=3), ArgumentError, "no argument 'rate'"),
+    (lambda: dense(keras).save("model.keras"), ArgumentError, "does not write Keras's files"),
+    (lambda: dense(keras).fit(X, X), ArgumentError, "compile"),
+    (lambda: keras.Model(keras.Input((3,)), layers.Flatten()), ArgumentError, "KerasTensor"),
+    (
+        lambda: keras.Model(keras.Input((3,)), layers.Dense(2)(keras.Input((3,), name="other"))),
+        ArgumentError,
+        "InputLayer 'other'",
+    ),
+]
+
+
+@pytest.mark.parametrize("number", range(len(WRONG)))
+def test_mistakes_have_one_clear_message(number: int) -> None:
+    attempt, kind, words = WRONG[number]
+    with pytest.raises(kind, match=words):
+        attempt()
+
+
+def test_the_summary() -> None:
+    shown: list[str] = []
+    dense(keras).summary(print_fn=shown.append)
+    lines = shown[0].splitlines()
+    assert lines[0] == 'Model: "sequential"'
+    assert lines[4].split() == ["dense", "(Dense)", "(None,", "64)", "1,344"]
+    assert "Total params: 6,154 (24.04 KB)" in lines
