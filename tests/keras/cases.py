@@ -87,17 +87,6 @@ def sgd_nesterov(keras: Any) -> Numbers:
 
 
 @case
-def sgd_decay(keras: Any) -> Numbers:
-    """Keras 3 has a schedule in the place of the listing's `decay`."""
-    if hasattr(keras.optimizers, "schedules"):
-        rate = keras.optimizers.schedules.InverseTimeDecay(0.2, decay_steps=1, decay_rate=0.3)
-        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-    else:
-        optimizer = keras.optimizers.SGD(lr=0.2, decay=0.3, momentum=0.9, nesterov=True)
-    return learnt(keras, dense(keras), optimizer)
-
-
-@case
 def adam(keras: Any) -> Numbers:
     return learnt(keras, dense(keras), keras.optimizers.Adam(0.01))
 
@@ -140,195 +129,82 @@ def adadelta(keras: Any) -> Numbers:
     return learnt(keras, dense(keras), keras.optimizers.Adadelta(1.0, weight_decay=0.01))
 
 
-# --- layers, losses, metrics ---
+# --- batches, weights, splits ---
 
 
-def outputs(keras: Any, layer: Any, x: Any, start: Any = None) -> list[float]:
-    """What a layer gives for some inputs, in evaluation."""
-    inside = [keras.Input(x.shape[1:]), layer] if start is None else [start, layer]
-    model = keras.Sequential(inside)
-    set_weights(model)
-    given = [np.asarray(one, float).tolist() for one in model.predict(x, verbose=0)]
-    return list(np.ravel(given))
+def several(keras: Any, optimizer: Any = "sgd", last: str = "softmax", **options: Any) -> Numbers:
+    """Four epochs of seven batches in the data's order, the last one short."""
+    x, y = classes(samples=100)
+    model = dense(keras, last=last)
+    loss = "categorical_crossentropy" if last == "softmax" else "mse"
+    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy", "mae"])
+    options = {"batch_size": 15, "epochs": 4, "shuffle": False, "verbose": 0} | options
+    history = model.fit(x, y, **options)
+    found = numbers(history)
+    found["evaluated"] = [
+        float(one) for one in model.evaluate(x, y, batch_size=32, sample_weight=SHARE, verbose=0)
+    ]
+    return found
+
+
+SHARE = np.abs(pattern((100,), 12)) * 2
 
 
 @case
-def layer_outputs(keras: Any) -> Numbers:
-    layers, x = keras.layers, pattern((3, 4), 5) * 3
-    deep = pattern((3, 2, 4), 6) * 3
+def batches(keras: Any) -> Numbers:
+    return several(keras)
+
+
+@case
+def class_weights(keras: Any) -> Numbers:
+    return several(keras, class_weight={0: 3.0, 2: 0.0, 7: 0.5})
+
+
+@case
+def sample_weights(keras: Any) -> Numbers:
+    return several(keras, keras.optimizers.Adam(0.01), sample_weight=SHARE)
+
+
+@case
+def validation_split(keras: Any) -> Numbers:
+    """Keras takes the last share, and its weights with it."""
+    return several(keras, validation_split=0.33, sample_weight=SHARE)
+
+
+@case
+def validation_data(keras: Any) -> Numbers:
+    x, y = classes(samples=40)
+    return several(keras, last="linear", validation_data=(x, y, SHARE[:40]), initial_epoch=2)
+
+
+@case
+def followed_schedules(keras: Any) -> Numbers:
+    schedules = keras.optimizers.schedules
+    rules = {
+        "exponential": schedules.ExponentialDecay(0.1, 10, 0.7),
+        "stairs": schedules.ExponentialDecay(0.1, 10, 0.7, staircase=True),
+        "inverse time": schedules.InverseTimeDecay(0.1, 10, 0.7),
+        "inverse stairs": schedules.InverseTimeDecay(0.1, 10, 0.7, staircase=True),
+        "pieces": schedules.PiecewiseConstantDecay([5, 20], [0.3, 0.2, 0.1]),
+        "polynomial": schedules.PolynomialDecay(0.1, 12, 0.01, power=2.0),
+        "cycles": schedules.PolynomialDecay(0.1, 12, 0.01, cycle=True),
+        "cosine": schedules.CosineDecay(0.1, 20, alpha=0.1),
+        "warm-up": schedules.CosineDecay(0.0, 20, warmup_target=0.2, warmup_steps=8),
+    }
     found = {
-        "dense without bias": outputs(keras, layers.Dense(2, use_bias=False), x),
-        "dense on two axes": outputs(keras, layers.Dense(2, "sigmoid"), deep),
-        "relu": outputs(keras, layers.ReLU(max_value=2, negative_slope=0.1, threshold=0.5), x),
-        "leaky relu": outputs(keras, layers.LeakyReLU(), x),
-        "elu": outputs(keras, layers.ELU(0.7), x),
-        "prelu": outputs(keras, layers.PReLU(), deep),
-        "softmax": outputs(keras, layers.Softmax(), deep),
-        "softmax along an axis": outputs(keras, layers.Softmax(axis=1), deep),
-        "flatten": outputs(keras, layers.Flatten(), deep),
-        "reshape": outputs(keras, layers.Reshape((4, -1)), deep),
-        "dropout": outputs(keras, layers.Dropout(0.5), x),
-        "noise": outputs(keras, layers.GaussianNoise(0.5), x),
-        "layer norm": outputs(keras, layers.LayerNormalization(), deep),
-        "layer norm without scale": outputs(keras, layers.LayerNormalization(scale=False), x),
-        "batch norm without centre": outputs(keras, layers.BatchNormalization(center=False), x * 0),
-        "embedding": outputs(
-            keras,
-            layers.Embedding(5, 3),
-            np.array([[0, 4], [2, 2], [1, 3]]),
-            keras.Input((2,), dtype="int64"),
-        ),
+        name: [float(rule(step)) for step in (0, 1, 5, 6, 8, 10, 12, 13, 20, 24, 25, 30)]
+        for name, rule in rules.items()
     }
-    names = [
-        "elu",
-        "exponential",
-        "gelu",
-        "hard_sigmoid",
-        "hard_silu",
-        "leaky_relu",
-        "linear",
-        "log_sigmoid",
-        "log_softmax",
-        "mish",
-        "relu",
-        "relu6",
-        "selu",
-        "sigmoid",
-        "silu",
-        "softmax",
-        "softplus",
-        "softsign",
-        "swish",
-        "tanh",
-    ]
-    return found | {name: outputs(keras, layers.Activation(name), x) for name in names}
-
-
-def wired(keras: Any) -> Any:
-    """Two inputs, a layer used twice, several ways of merging, a model inside."""
-    layers = keras.layers
-    a, b = keras.Input((4,), name="left"), keras.Input((4,), name="right")
-    shared = layers.Dense(3, activation="tanh")
-    inner = keras.Sequential([keras.Input((3,)), layers.Dense(4), layers.LayerNormalization()])
-    one, two = inner(shared(a)), inner(shared(b))
-    merged = [
-        layers.Add()([one, two]),
-        layers.Multiply()([a, b]),
-        layers.Subtract()([one, b]),
-        layers.Average()([a, b, two]),
-        layers.Maximum()([a, two]),
-        layers.Minimum()([b, one]),
-    ]
-    out = layers.Dense(2, activation="sigmoid")(layers.Concatenate()(merged))
-    return keras.Model([a, b], out)
+    rule = keras.optimizers.SGD(rules["warm-up"], momentum=0.9)
+    return found | several(keras, rule)
 
 
 @case
-def functional(keras: Any) -> Numbers:
-    model = wired(keras)
-    set_weights(model)
-    x = [pattern((32, 4), 7), pattern((32, 4), 8)]
-    y = np.stack([x[0].sum(1) > 0, x[1].sum(1) > 0], axis=1).astype(np.float32)
-    metrics = ["accuracy", keras.metrics.Precision(), keras.metrics.Recall(), "mae"]
-    model.compile(keras.optimizers.Adam(0.03), "binary_crossentropy", metrics=metrics)
-    history = model.fit(x, y, batch_size=32, epochs=STEPS, verbose=0)
-    return numbers(history) | {"shapes": [n for w in model.get_weights() for n in w.shape]}
-
-
-@case
-def loss_values(keras: Any) -> Numbers:
-    p = np.abs(pattern((6, 3), 9)) + 0.05
-    shares = p / p.sum(axis=-1, keepdims=True)
-    t = np.eye(3, dtype=np.float32)[[0, 2, 1, 1, 0, 2]]
-    names = [
-        "mean_squared_error",
-        "mean_absolute_error",
-        "mean_absolute_percentage_error",
-        "poisson",
-        "huber",
-        "mean_squared_logarithmic_error",
-        "log_cosh",
-        "hinge",
-        "squared_hinge",
-        "categorical_hinge",
-        "kl_divergence",
-        "cosine_similarity",
-        "binary_crossentropy",
-        "categorical_crossentropy",
-    ]
-    losses = keras.losses
-    found = {name: losses.get(name)(t, p * 1.1) for name in names}
-    found |= {
-        "logits": losses.CategoricalCrossentropy(from_logits=True)(t, p),
-        "smoothed": losses.CategoricalCrossentropy(label_smoothing=0.1)(t, shares),
-        "sparse": losses.SparseCategoricalCrossentropy()(np.array([0, 2, 1, 1, 0, 2]), shares),
-        "binary logits": losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.2)(t, p),
-        "huber": losses.Huber(delta=0.3)(t, p),
-        "sum": losses.MeanSquaredError(reduction="sum")(t, p),
-        "weighted": losses.MeanSquaredError()(t, p, sample_weight=p[:, 0]),
-    }
-    return {name: [float(np.mean(_plain(value)))] for name, value in found.items()}
-
-
-def _plain(value: Any) -> Any:
-    return np.asarray(value.detach() if hasattr(value, "detach") else value)
-
-
-@case
-def metric_values(keras: Any) -> Numbers:
-    p = np.abs(pattern((40, 6), 10))
-    shares = p / p.sum(axis=-1, keepdims=True)
-    labels = np.argmax(pattern((40, 6), 11) + p, axis=-1)
-    model = keras.Sequential([keras.Input((6,)), keras.layers.Activation("linear")])
-    k = keras.metrics
-    found: dict[str, float] = {}
-    for loss, y, wanted in (
-        ("sparse_categorical_crossentropy", labels, ["acc", k.SparseTopKCategoricalAccuracy(k=3)]),
-        (
-            "categorical_crossentropy",
-            np.eye(6)[labels],
-            ["accuracy", "mse", k.TopKCategoricalAccuracy(k=2), k.RootMeanSquaredError()],
-        ),
-        (
-            "binary_crossentropy",
-            np.eye(6)[labels],
-            [k.BinaryAccuracy(threshold=0.2), k.Precision(thresholds=0.2, name="p"), "mape"],
-        ),
-    ):
-        model.compile("sgd", loss, metrics=wanted)
-        values = model.evaluate(shares, y, batch_size=16, return_dict=True, verbose=0)
-        found |= {f"{loss} {name}": value for name, value in values.items()}
-    return {name: [value] for name, value in found.items()}
-
-
-@case
-def batch_norm(keras: Any) -> Numbers:
-    """The moving statistics follow and are used in evaluation."""
-    layers, (x, y) = keras.layers, classes(count=3)
-    model = keras.Sequential(
-        [
-            keras.Input((20,)),
-            layers.Dense(8, use_bias=False),
-            layers.BatchNormalization(momentum=0.8),
-            layers.ReLU(),
-            layers.Dense(3, activation="softmax"),
-        ]
-    )
-    set_weights(model)
-    model.layers[1].set_weights([np.ones(8), np.zeros(8), np.zeros(8), np.ones(8)])
-    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "categorical_crossentropy")
-    history = model.fit(
-        x, y, batch_size=len(x), epochs=STEPS, verbose=0, validation_data=(x[:20] * 2, y[:20])
-    )
-    _, beta, mean, variance = model.layers[1].get_weights()
-    return numbers(history) | {
-        name: [float(one) for one in array]
-        for name, array in (("beta", beta), ("mean", mean), ("variance", variance))
-    }
-
-
-@case
-def regularised(keras: Any) -> Numbers:
-    penalty = keras.regularizers.L1L2(l1=0.001, l2=0.01)
-    model = dense(keras, kernel_regularizer=penalty, bias_regularizer="l2")
-    return learnt(keras, model, keras.optimizers.SGD(0.1))
+def decay_of_the_listing(keras: Any) -> Numbers:
+    """Keras 3 has a schedule in the place of `decay`, which ours has too."""
+    if keras.__name__ == "keras":
+        rate = keras.optimizers.schedules.InverseTimeDecay(0.2, decay_steps=1, decay_rate=0.3)
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+    else:
+        optimizer = keras.optimizers.SGD(lr=0.2, decay=0.3, momentum=0.9, nesterov=True)
+    return several(keras, optimizer)

@@ -10,7 +10,10 @@ import json
 import sys
 from pathlib import Path
 
+from tests.keras import part_cases
 from tests.keras.cases import CASES, Numbers
+
+__all__ = ["CASES", "original", "part_cases", "stored"]
 
 FILE = Path(__file__).with_name("golden.json")
 

@@ -13,8 +13,8 @@ import pytest
 
 from neurona import keras
 from tests.conftest import CHECKOUT
-from tests.keras.cases import CASES, Numbers
-from tests.keras.golden import stored
+from tests.keras.cases import Numbers
+from tests.keras.golden import CASES, stored
 
 DRIFT = 2e-5
 """How far float32 may drift from float64 in two dozen steps, relatively."""

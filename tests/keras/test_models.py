@@ -12,7 +12,8 @@ import pytest
 from neurona import keras, nn, train
 from neurona.core.errors import ArgumentError, CheckpointError, DataError, NeuronaError, ShapeError
 from neurona.keras import layers
-from tests.keras.cases import classes, dense, pattern, set_weights, wired
+from tests.keras.cases import classes, dense, pattern, set_weights
+from tests.keras.part_cases import wired
 
 
 def test_weights_have_keras_layouts_and_order() -> None:

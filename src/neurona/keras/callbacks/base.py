@@ -35,6 +35,9 @@ class Callback:
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Called before an epoch; the first is `initial_epoch`."""
 
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called after a step, if overridden; the first of an epoch is 0. logs: its loss."""
+
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Called after an epoch with its values; what it adds to them enters the history."""
 

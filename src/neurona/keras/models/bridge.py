@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from neurona import train
+from neurona.core.tensor import Tensor
 from neurona.keras.callbacks.base import Callback, Logs
 
 if TYPE_CHECKING:
@@ -53,6 +54,27 @@ class Bridge(train.Callback):
     def on_train_end(self) -> None:
         for callback in self.callbacks:
             callback.on_train_end({})
+
+
+class StepBridge(Bridge):
+    """Also tells of every step, which costs a look at its loss."""
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        super().on_epoch_begin(epoch)
+        self.batch = -1
+
+    def on_step_end(self, step: int, loss: Tensor) -> None:
+        self.batch += 1
+        for callback in self.callbacks:
+            callback.on_train_batch_end(self.batch, {"loss": loss.item()})
+        self.model.stop_training = self.model.stop_training or self.told.stop_training
+
+
+def bridged(model: Trained, callbacks: Sequence[Callback], first: int) -> Bridge:
+    """The bridge that the callbacks need."""
+    told = [type(callback).on_train_batch_end for callback in callbacks]
+    wanted = any(function is not Callback.on_train_batch_end for function in told)
+    return (StepBridge if wanted else Bridge)(model, callbacks, first)
 
 
 class Lines(Callback):

@@ -20,6 +20,9 @@ from neurona.train.metrics import Metric, recorded
 class Objective:
     """The loss and the layers' penalties: a loss as `train.Model` takes them."""
 
+    reduction = "sum"
+    """Says to `train.Model` that weighted samples are put together here: penalties have none."""
+
     def __init__(self, network: KerasNetwork, loss: Loss) -> None:
         self.network = network
         self.loss = loss

@@ -10,26 +10,27 @@ import numpy as np
 
 from neurona import train
 from neurona.core.dtypes import uint64
-from neurona.core.errors import ArgumentError
+from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.op import Array
+from neurona.data import Dataset, Loader
 from neurona.keras import losses as known_losses
 from neurona.keras import metrics as known_metrics
 from neurona.keras import optimizers as known_optimizers
 from neurona.keras.callbacks import Callback, History
-from neurona.keras.models.bridge import Bridge, Lines
+from neurona.keras.models.bridge import Lines, bridged
 from neurona.keras.models.inputs import inputs_for
 from neurona.keras.models.network import KerasNetwork
 from neurona.keras.models.objective import Objective, check, targets_for
+from neurona.keras.models.weighting import with_classes
 from neurona.keras.named import described
 from neurona.ops.generator import DEFAULT
+from neurona.train.weighting import checked_weights
 
 ABSENT: dict[str, Any] = {
     "auto_scale_loss": True,
-    "class_weight": None,
     "jit_compile": "auto",
     "loss_weights": None,
     "run_eagerly": False,
-    "sample_weight": None,
     "steps": None,
     "steps_per_epoch": None,
     "steps_per_execution": 1,
@@ -124,6 +125,9 @@ class Trained:
                 self.optimizer.bind(learnt) if learnt else None,
                 loss=Objective(network, self.loss),
                 metrics=chosen,
+                schedule=self.optimizer.schedule if learnt else None,
+                clip_norm=self.optimizer.global_clipnorm,
+                clip_value=self.optimizer.clipvalue,
             )
             self._trainer = trainer
         return self._trainer
@@ -170,6 +174,9 @@ class Trained:
         callbacks: Callback | Sequence[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
         initial_epoch: int = 0,
         **absent: Any,
     ) -> History:
@@ -178,61 +185,72 @@ class Trained:
         - `batch_size`: 32 by default; the last batch of an epoch takes what is left.
         - `verbose`: 0 nothing, 1 or "auto" the progress, 2 a line an epoch.
         - `validation_split`: the share at the end of the data, as it comes, that is kept out of
-          training and measured after each epoch; `validation_data`: (x, y) for that.
+          training and measured after each epoch; `validation_data`: (x, y) or (x, y, weights).
+        - `shuffle`: a new order each epoch, which comes from the default generator
+          (`keras.utils.set_random_seed`).
+        - `class_weight` ({class number: weight}), `sample_weight` (sample,): the loss of a batch is
+          Σ wᵢlᵢ/N; both are multiplied, and metrics are not weighed.
         - `initial_epoch`: the number of the first epoch.
 
-        The order of the samples comes from the default generator (`keras.utils.set_random_seed`).
         Returns a `History`: `.history["loss"]`, `.history["val_loss"]`, …
         Raises before anything is learnt for data that do not fit.
         """
         refuse("fit", absent)
         trainer = self._ready(x)
-        inputs, targets = self._pair(x, y, "fit")
-        rest: tuple[Array, Array] | None = None
+        served = self._arrays(x, y, "fit", sample_weight)
+        rest = None
         if validation_data is not None:
-            rest = self._pair(validation_data[0], validation_data[1], "validation_data")
+            rest = self._arrays(*_three(validation_data))
         elif validation_split:
-            if not 0 < validation_split < 1:
-                raise ArgumentError(f"fit: validation_split is in 0…1, not {validation_split}")
-            stop = math.floor(len(inputs) * (1 - validation_split))
-            rest = inputs[stop:], targets[stop:]
-            inputs, targets = inputs[:stop], targets[:stop]
+            served, rest = last_share(served, validation_split)
+        served = with_classes(served, class_weight)
+        size = 32 if batch_size is None else batch_size
         if epochs <= initial_epoch:
             raise ArgumentError(f"fit: epochs {epochs} must be above initial_epoch {initial_epoch}")
-        size = 32 if batch_size is None else batch_size
-        history = History()
-        told = [*_several(callbacks), *([Lines()] if verbose == 2 else []), history]
-        params = {"epochs": epochs, "steps": -(-len(inputs) // size), "verbose": verbose}
+        self.history = History()
+        shown = [Lines()] if verbose == 2 else []
+        told = [*_several(callbacks), *shown, self.history]
+        batches = -(-len(served[0]) // size)
+        params = {"epochs": epochs, "steps": batches, "verbose": verbose}
         model: Any = self
         for callback in told:
             callback.set_model(model)
             callback.set_params(params)
         self.stop_training = False
-        self.history = history
         trainer.fit(
-            inputs,
-            targets,
+            Loader(
+                *served,
+                batch_size=size,
+                shuffle=shuffle,
+                seed=int(DEFAULT.draw((), uint64).item()),
+            ),
             epochs=epochs - initial_epoch,
-            batch_size=size,
-            validation_data=rest,
-            seed=int(DEFAULT.draw((), uint64).item()),
-            callbacks=[Bridge(self, told, initial_epoch)],
+            validation_data=rest and Loader(*rest, batch_size=size, shuffle=False),
+            callbacks=[bridged(self, told, initial_epoch)],
             verbose=verbose in (1, "auto"),
         )
-        return history
+        return self.history
 
     def _ready(self, x: Any) -> train.Model:
         if not self.built:
             self.build((None, *np.shape(x)[1:]))
         return self._training()
 
-    def _pair(self, x: Any, y: Any, part: str) -> tuple[Array, Array]:
-        if y is None:
-            raise ArgumentError(f"{part}: targets are needed, as in {part}(x, y)")
+    def _arrays(self, x: Any, y: Any, part: str, sample_weight: Any = None) -> tuple[Array, ...]:
+        """Inputs, targets, and weights if there are any, as `train.Model` takes them."""
         if self.loss is None:
             raise ArgumentError("model: call compile(optimizer, loss) first")
+        if y is None:
+            raise ArgumentError(f"{part}: targets are needed, as in {part}(x, y)")
         inputs = inputs_for(self.network, x, part)
-        return inputs, targets_for(self.network, self.loss, y, part)
+        targets = targets_for(self.network, self.loss, y, part)
+        Dataset(inputs=inputs, targets=targets, name=part)  # lengths, NaN and infinity
+        if not len(inputs):
+            raise ShapeError(f"{part}: inputs {inputs.shape} hold no samples")
+        if sample_weight is None:
+            return inputs, targets
+        weights = checked_weights(sample_weight, len(targets), part)
+        return inputs, targets, weights.astype(np.float32)
 
     # --- measuring and using ---
 
@@ -242,6 +260,7 @@ class Trained:
         y: Any = None,
         batch_size: int | None = None,
         verbose: int | str = "auto",
+        sample_weight: Any = None,
         return_dict: bool = False,
         **absent: Any,
     ) -> Any:
@@ -251,8 +270,9 @@ class Trained:
         """
         refuse("evaluate", absent)
         trainer = self._ready(x)
-        values = trainer.evaluate(*self._pair(x, y, "evaluate"), batch_size=batch_size or 32)
-        return _given(values, return_dict)
+        served = self._arrays(x, y, "evaluate", sample_weight)
+        loader = Loader(*served, batch_size=batch_size or 32, shuffle=False)
+        return _given(trainer.evaluate(loader), return_dict)
 
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: int | str = "auto", **absent: Any
@@ -266,31 +286,48 @@ class Trained:
         inputs = inputs_for(self.network, x, "predict")
         return self._trainer.predict(inputs, batch_size=batch_size or 32)
 
-    def train_on_batch(self, x: Any, y: Any, return_dict: bool = False, **absent: Any) -> Any:
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
         """One step on this batch; the loss before it, or [loss, metrics…], of this batch alone."""
-        refuse("train_on_batch", absent)
-        return self._on_batch(x, y, return_dict, learn=True)
-
-    def test_on_batch(self, x: Any, y: Any, return_dict: bool = False, **absent: Any) -> Any:
-        """The loss of this batch, or [loss, metrics…]; nothing is learnt."""
-        refuse("test_on_batch", absent)
-        return self._on_batch(x, y, return_dict, learn=False)
-
-    def _on_batch(self, x: Any, y: Any, return_dict: bool, *, learn: bool) -> Any:
         trainer = self._ready(x)
-        inputs, targets = self._pair(x, y, "train_on_batch" if learn else "test_on_batch")
-        network = self.network
-        mode = network.training
-        network.train(learn)
-        try:
-            steps = trainer.steps
-            totals, step = (steps.training, steps.train) if learn else (steps.testing, steps.test)
-            totals.reset()
-            _, gathered = step(inputs, targets)
-            totals.count(len(inputs), gathered)
-        finally:
-            network.train(mode)
-        return _given(totals.values(), return_dict)
+        served = self._arrays(x, y, "train_on_batch", sample_weight)
+        served = with_classes(served, class_weight)
+        batch = Loader(*served, batch_size=len(served[0]), shuffle=False)
+        values = trainer.fit(batch, epochs=1, verbose=False).values
+        return _given({name: value[0] for name, value in values.items()}, return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """The loss of this batch, or [loss, metrics…]; nothing is learnt."""
+        size = len(x[0]) if isinstance(x, (list, tuple)) else len(x)
+        return self.evaluate(x, y, size, 0, sample_weight, return_dict)
+
+
+def last_share(arrays: tuple[Array, ...], share: float) -> tuple[tuple[Array, ...], ...]:
+    """The arrays without their last share, and that share.
+
+    Raises `ArgumentError` when one of both would be empty.
+    """
+    stop = math.floor(len(arrays[0]) * (1 - share)) if 0 < share < 1 else 0
+    if not 0 < stop < len(arrays[0]):
+        raise ArgumentError(
+            f"fit: validation_split {share} of {len(arrays[0])} samples leaves nothing to learn "
+            "from or to measure"
+        )
+    return tuple(a[:stop] for a in arrays), tuple(a[stop:] for a in arrays)
+
+
+def _three(data: Any) -> tuple[Any, Any, str, Any]:
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        raise ArgumentError("fit: validation_data is (x, y) or (x, y, weights)")
+    return data[0], data[1], "validation_data", data[2] if len(data) == 3 else None
 
 
 def _several(callbacks: Callback | Sequence[Callback] | None) -> list[Callback]:

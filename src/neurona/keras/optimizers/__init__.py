@@ -1,5 +1,6 @@
 """Optimisers under Keras's names, with its arguments and defaults."""
 
+from neurona.keras.optimizers import schedules
 from neurona.keras.optimizers.rules import (
     SGD,
     Adadelta,
@@ -22,4 +23,5 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "get",
+    "schedules",
 ]

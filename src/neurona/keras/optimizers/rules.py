@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from neurona.core.errors import ArgumentError, nearest
 from neurona.core.variable import Variable
 from neurona.keras.named import Configured, arguments, find
 from neurona.keras.optimizers import updates
+from neurona.keras.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from neurona.optim.optimizer import need
+from neurona.optim.schedules import Schedule
+
+Rate = float | LearningRateSchedule
 
 COMMON = ("lr", "decay", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "name")
 ABSENT = {
@@ -25,7 +29,8 @@ ABSENT = {
 class Optimizer(Configured):
     """The base of all optimisers.
 
-    - `learning_rate` (or `lr`, its old name): a number; can be assigned while training.
+    - `learning_rate` (or `lr`, its old name): a number, which can be assigned while training, or
+      one of `optimizers.schedules`.
     - `decay`: the rate becomes learning_rate/(1 + decay·t) after t steps.
     - `weight_decay`: λ of θ ← θ − γλθ before each step.
     - `clipnorm`: bound on the norm of each gradient, `global_clipnorm` on that of all together,
@@ -34,7 +39,7 @@ class Optimizer(Configured):
 
     UPDATE: type[updates.Update]
 
-    def __init__(self, learning_rate: float, **common: Any) -> None:
+    def __init__(self, learning_rate: Rate, **common: Any) -> None:
         who = type(self).__name__
         for name, value in common.items():
             if name in COMMON or (name in ABSENT and value == ABSENT[name]):
@@ -47,8 +52,15 @@ class Optimizer(Configured):
             )
         if "lr" in common:
             learning_rate = common["lr"]
-        if isinstance(learning_rate, bool) or not isinstance(learning_rate, (int, float)):
-            raise ArgumentError(f"{who}: learning_rate is a number, not {learning_rate!r}")
+        if isinstance(learning_rate, Mapping):
+            learning_rate = find("schedule", learning_rate, SCHEDULES)
+        if isinstance(learning_rate, bool) or not isinstance(
+            learning_rate, (int, float, LearningRateSchedule)
+        ):
+            raise ArgumentError(
+                f"{who}: learning_rate is a number or one of keras.optimizers.schedules, not "
+                f"{learning_rate!r}"
+            )
         self.name = common.get("name") or who.lower()
         self.decay = common.get("decay") or 0.0
         self.weight_decay = common.get("weight_decay") or 0.0
@@ -59,8 +71,10 @@ class Optimizer(Configured):
         need(who, self.weight_decay >= 0, "weight_decay must not be negative")
         clips = [self.clipnorm, self.clipvalue, self.global_clipnorm]
         need(who, sum(one is not None for one in clips) < 2, "give one way of clipping, not two")
-        self._rate = float(learning_rate)
+        self._rate = learning_rate
+        self._now = self.rate_at(0)
         self._made: updates.Update | None = None
+        need(who, self._now >= 0, f"learning_rate must not be negative, {self._now} is")
 
     def options(self) -> dict[str, Any]:
         """The options of the update rule."""
@@ -70,27 +84,44 @@ class Optimizer(Configured):
         """The optimiser of `neurona.optim`'s kind for these parameters, which starts anew."""
         self._made = self.UPDATE(
             parameters,
-            self._rate,
-            decay=self.decay,
+            1.0 if self.changes else self._now,
             clipnorm=self.clipnorm,
-            clipvalue=self.clipvalue,
-            global_clipnorm=self.global_clipnorm,
             weight_decay=self.weight_decay,
             **self.options(),
         )
         return self._made
 
     @property
+    def changes(self) -> bool:
+        """Whether the rate depends on the step."""
+        return self.decay > 0 or isinstance(self._rate, LearningRateSchedule)
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, 0 for the first."""
+        if isinstance(self._rate, LearningRateSchedule):
+            return float(self._rate(step))
+        return self._rate / (1 + self.decay * step)
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """What `train.Model` asks for the rate of each step; None where it stays."""
+        return Followed(self) if self.changes else None
+
+    @property
     def learning_rate(self) -> float:
         """The rate of the last step, or the one to begin with."""
-        return self._rate if self._made is None else float(self._made.learning_rate.numpy())
+        return self._now
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        self._rate = float(value)
-        if self._made is not None:
-            self._made.learning_rate = self._rate
-            self._made.first_rate.assign(self._rate)
+        if isinstance(self._rate, LearningRateSchedule):
+            raise ArgumentError(
+                f"{type(self).__name__}: the learning rate follows {self._rate!r}; give a number "
+                "to the constructor if it is to be assigned"
+            )
+        self._rate = self._now = float(value)
+        if self._made is not None and not self.changes:
+            self._made.learning_rate = self._now
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain data."""
@@ -101,6 +132,17 @@ class Optimizer(Configured):
             "learning_rate": self._rate,
             **{name: getattr(self, name) for name in common},
         }
+
+
+class Followed(Schedule):
+    """The rate of an optimiser as a factor of 1, from which its rule starts."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+
+    def factor(self, step: int, steps_per_epoch: int) -> float:
+        self.optimizer._now = self.optimizer.rate_at(step)
+        return self.optimizer._now
 
 
 class SGD(Optimizer):
@@ -115,7 +157,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.01,
+        learning_rate: Rate = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
         **common: Any,
@@ -136,7 +178,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
@@ -160,7 +202,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         weight_decay: float = 0.004,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -180,7 +222,7 @@ class Adamax(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
@@ -203,7 +245,7 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
         epsilon: float = 1e-7,
@@ -229,7 +271,7 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         initial_accumulator_value: float = 0.1,
         epsilon: float = 1e-7,
         **common: Any,
@@ -250,7 +292,7 @@ class Adadelta(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         rho: float = 0.95,
         epsilon: float = 1e-7,
         **common: Any,

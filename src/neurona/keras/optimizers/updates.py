@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from neurona import optim
-from neurona.core.dtypes import float64
 from neurona.core.op import Array
 from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
 from neurona.ops.arithmetic import abs, maximum, sqrt
-from neurona.ops.operand import cast
 from neurona.optim.adam import one_minus_power
 from neurona.optim.optimizer import Optimizer, Slots, zeros
 
@@ -26,9 +24,7 @@ from neurona.optim.optimizer import Optimizer, Slots, zeros
 class Update(Optimizer):
     """What all rules share: decay of the weights, θ ← θ − γλθ before the rule, and clipping.
 
-    decay: the rate falls with the steps t done, γ = learning_rate/(1 + decay·t).
-    clipnorm: bound on the norm of each gradient; global_clipnorm: on that of all together;
-    clipvalue: on every element.
+    clipnorm: bound on the norm of each gradient by itself.
     """
 
     def __init__(
@@ -36,33 +32,17 @@ class Update(Optimizer):
         parameters: Iterable[Variable],
         learning_rate: float,
         *,
-        decay: float = 0.0,
         clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
         **options: Any,
     ) -> None:
         self.clipnorm = clipnorm
-        self.clipvalue = clipvalue
-        self.global_clipnorm = global_clipnorm
         super().__init__(parameters, learning_rate, **options)
-        self.decay = decay
-        self.first_rate = Variable(np.float64(learning_rate), requires_grad=False)
-        self.iterations = Variable(np.int64(0), requires_grad=False)
 
     def step(self) -> None:
         """Clip, then update the parameters with their gradients, and clear these."""
-        if self.decay:
-            self._rate.assign(self.first_rate / (1 + self.decay * cast(self.iterations, float64)))
-            self.iterations.assign(self.iterations + 1)
-        learnt = [one for one in self.parameters if one.grad is not None and one.requires_grad]
-        if learnt and self.clipnorm is not None:
-            for parameter in learnt:
+        for parameter in self.parameters:
+            if self.clipnorm is not None and parameter.grad is not None:
                 optim.clip_gradient_norm([parameter], self.clipnorm)
-        elif learnt and self.global_clipnorm is not None:
-            optim.clip_gradient_norm(learnt, self.global_clipnorm)
-        elif learnt and self.clipvalue is not None:
-            optim.clip_gradient_value(learnt, self.clipvalue)
         super().step()
 
     def apply_single(
