@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -268,3 +269,31 @@ def test_totals_keep_what_is_gathered() -> None:
         totals.count(len(BINARY[part]), totals.record(ne.asarray(0.5), output, target))
     expected = train.measure(train.ROCAUC(), LOGITS, BINARY)
     assert totals.values() == {"loss": 0.5, "roc_auc": expected}
+
+
+def test_a_saved_model_has_its_metrics_with_their_options(tmp_path: Path) -> None:
+    model = train.Model(nn.Linear(5, 3))
+    chosen = (
+        train.Precision("macro", threshold=0.7),
+        train.TopKAccuracy(2),
+        train.ROCAUC(logits=True),
+        train.R2(),
+    )
+    model.compile(loss="cross_entropy", metrics=["f1", "accuracy", *chosen])
+    model.save(tmp_path / "run")
+    again = train.Model.load(tmp_path / "run").metrics
+    assert [repr(metric) for metric in again] == [repr(metric) for metric in model.metrics]
+    assert [metric.name for metric in again] == [metric.name for metric in model.metrics]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: train.Accuracy("half"), "Accuracy: threshold must be a finite number, not 'half'"),
+        (lambda: train.F1(threshold=math.nan), "F1: threshold must be a finite number, not nan"),
+        (lambda: train.ROCAUC(logits=1), "logits must be true or false, not 1"),
+    ],
+)
+def test_options_of_the_wrong_kind(make: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        make()

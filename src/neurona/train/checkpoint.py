@@ -102,8 +102,8 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     for name, kinds in FIELDS.items():
         if name not in description or not isinstance(description[name], kinds):
             raise CheckpointError(f"{path}: damaged: {name!r} is missing or of the wrong type")
-    for name in ("classes", "metrics"):
-        if not all(isinstance(one, str) for one in description[name]):
+    for name, kind in (("classes", str), ("metrics", str | dict)):
+        if not all(isinstance(one, kind) for one in description[name]):
             raise CheckpointError(f"{path}: damaged: {name!r} must hold names")
     stated = description.get("weights")
     if not isinstance(stated, dict) or not isinstance(stated.get("sha256"), str):

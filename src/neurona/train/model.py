@@ -24,7 +24,7 @@ from neurona.train.callbacks import Callback
 from neurona.train.history import History
 from neurona.train.loop import Training
 from neurona.train.losses import OUTPUTS, Loss, find_loss, is_plain, name_of
-from neurona.train.metrics import METRICS, Metric, find_metrics
+from neurona.train.metrics import Metric, describe_metric, find_metrics
 from neurona.train.optimizers import make_optimizer
 from neurona.train.parts import Part
 from neurona.train.preprocessing import Preprocessing, from_json, to_json
@@ -346,14 +346,15 @@ class Model:
         Raises `ArgumentError` for a network that cannot be described and `CheckpointError` when
         the folder cannot be written.
         """
+        loss = self.loss_name if self.loss is None or is_plain(self.loss) else None
         description = {
             "network": architecture.describe(self.network),
             "preprocessing": to_json(self.preprocessing),
             "classes": list(self.classes),
             "reader": reader_to_json(self.reader),
-            "loss": self.loss_name if self.loss is None or is_plain(self.loss) else None,
+            "loss": loss,
             "outputs": self.steps.outputs,
-            "metrics": [m.name for m in self.metrics if METRICS.get(m.name) is type(m)],
+            "metrics": [known for m in self.metrics if (known := describe_metric(m, loss))],
             "epochs": self.epochs_done,
         }
         checkpoint.write(Path(folder), description, self.network.state_dict())

@@ -6,6 +6,7 @@ from neurona.train.metrics.counts import F1, ConfusionMatrix, Precision, Recall
 from neurona.train.metrics.ranking import ROCAUC
 from neurona.train.metrics.registry import (
     METRICS,
+    describe_metric,
     find_metric,
     find_metrics,
     larger_is_better,
@@ -34,6 +35,7 @@ __all__ = [
     "Recall",
     "RootMeanSquaredError",
     "TopKAccuracy",
+    "describe_metric",
     "find_metric",
     "find_metrics",
     "larger_is_better",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from neurona.core.dtypes import DEFAULT_INT, DType, is_float
-from neurona.core.errors import ShapeError
+from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.tensor import Tensor
 from neurona.ops.compare import where
 from neurona.ops.operand import cast
@@ -70,6 +71,14 @@ def positive(target: Tensor) -> Tensor:
     It does above 0.5, so that 0 and 1, 0.1 and 0.9, −1 and 1 will do.
     """
     return target > 0.5 if is_float(target.dtype) else cast(target, DEFAULT_INT) > 0
+
+
+def check_threshold(who: str, threshold: float) -> float:
+    """Raise `ArgumentError` for a threshold that is no finite number."""
+    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    if not (number and math.isfinite(threshold)):
+        raise ArgumentError(f"{who}: threshold must be a finite number, not {threshold!r}")
+    return threshold
 
 
 def decisions(name: str, output: Tensor, target: Tensor, threshold: float) -> Decisions:

@@ -11,7 +11,7 @@ from neurona.ops.operand import cast
 from neurona.ops.shape import expand_dims
 from neurona.ops.softmax import one_hot
 from neurona.train.metrics.base import Metric, Sums, same_shape
-from neurona.train.metrics.classes import class_numbers, decisions, positive
+from neurona.train.metrics.classes import check_threshold, class_numbers, decisions, positive
 
 
 def _share(hits: Tensor, counted: Tensor) -> Sums:
@@ -37,7 +37,7 @@ class Accuracy(Metric):
     name = "accuracy"
 
     def __init__(self, threshold: float = 0.5) -> None:
-        self.threshold = threshold
+        self.threshold = check_threshold(type(self).__name__, threshold)
 
     def sums(self, output: Tensor, target: Tensor) -> Sums:
         found = decisions(self.name, output, target, self.threshold)
@@ -75,7 +75,7 @@ class BinaryAccuracy(Metric):
     name = "binary_accuracy"
 
     def __init__(self, threshold: float = 0.5) -> None:
-        self.threshold = threshold
+        self.threshold = check_threshold(type(self).__name__, threshold)
 
     def sums(self, output: Tensor, target: Tensor) -> Sums:
         same_shape(self.name, output, target)

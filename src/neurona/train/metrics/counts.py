@@ -15,7 +15,7 @@ from neurona.ops.broadcast import reshape, sum
 from neurona.ops.matmul import matmul
 from neurona.ops.shape import moveaxis
 from neurona.train.metrics.base import Metric, Sums
-from neurona.train.metrics.classes import decisions
+from neurona.train.metrics.classes import check_threshold, decisions
 
 AVERAGES = ("auto", "binary", "macro", "micro", "weighted")
 
@@ -44,7 +44,7 @@ class ClassCounts(Metric):
     def __init__(self, average: str | None = "auto", *, threshold: float = 0.5) -> None:
         check_average(type(self).__name__, average, AVERAGES)
         self.average = average
-        self.threshold = threshold
+        self.threshold = check_threshold(type(self).__name__, threshold)
         self.name = named(self.plain_name, average)
 
     def sums(self, output: Tensor, target: Tensor) -> Sums:
@@ -150,7 +150,7 @@ class ConfusionMatrix(Metric):
     name = "confusion_matrix"
 
     def __init__(self, threshold: float = 0.5) -> None:
-        self.threshold = threshold
+        self.threshold = check_threshold(type(self).__name__, threshold)
 
     def sums(self, output: Tensor, target: Tensor) -> Sums:
         found = decisions(self.name, output, target, self.threshold)

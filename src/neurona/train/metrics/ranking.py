@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from neurona.core.dtypes import DEFAULT_INT
+from neurona.core.errors import ArgumentError
 from neurona.core.op import Array
 from neurona.core.tensor import Tensor
 from neurona.ops.broadcast import reshape
@@ -48,6 +49,8 @@ class ROCAUC(GatheringMetric):
 
     def __init__(self, average: str | None = "auto", *, logits: bool = False) -> None:
         check_average("ROCAUC", average, ("auto", "macro", "weighted"))
+        if not isinstance(logits, bool):
+            raise ArgumentError(f"ROCAUC: logits must be true or false, not {logits!r}")
         self.average = average
         self.logits = logits
         self.name = named("roc_auc", average)

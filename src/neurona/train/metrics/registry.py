@@ -74,6 +74,26 @@ def find_metric(metric: str | Mapping[str, Any] | Metric, loss: str | None = Non
     return METRICS[name](**options)
 
 
+def describe_metric(metric: Metric, loss: str | None = None) -> str | dict[str, Any] | None:
+    """What `find_metric` makes the metric of, fit for JSON: its name, and options if it has any.
+
+    None for a class that is not in `METRICS`.
+
+    >>> describe_metric(Recall("macro")), describe_metric(Accuracy(0.0), "hinge")
+    ({'name': 'recall', 'average': 'macro'}, 'accuracy')
+    """
+    names = [name for name, kind in METRICS.items() if kind is type(metric)]
+    if not names:
+        return None
+    usual = vars(find_metric(names[0], loss))
+    options = {
+        key: value
+        for key, value in vars(metric).items()
+        if key != "name" and usual.get(key) != value
+    }
+    return {"name": names[0], **options} if options else names[0]
+
+
 def find_metrics(
     metrics: Iterable[str | Mapping[str, Any] | Metric], loss: str | None = None
 ) -> tuple[Metric, ...]:
