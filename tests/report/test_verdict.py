@@ -70,11 +70,11 @@ def test_underfitting_and_a_rate_that_is_too_small() -> None:
     line = np.linspace(2.3, 2.0, 10)
     found = kinds(judge(curves(line, line + 0.01), baseline=GUESS))
     assert found == {"underfitting": "warning", "slow": "warning", "improving": "note"}
-    flat = [1.6, 1.5, 1.45, 1.44, 1.44, 1.44, 1.44, 1.44]
+    flat = [2.0, 1.9, 1.85, 1.84, 1.84, 1.84, 1.84, 1.84]
     assert kinds(judge(curves(flat, flat), baseline=GUESS)) == {"underfitting": "warning"}
     nothing = [2.31, 2.3, 2.3, 2.3, 2.3]
     assert kinds(judge(curves(nothing, nothing), baseline=GUESS))["underfitting"] == "problem"
-    accuracies = {"accuracy": [0.3] * 8, "validation_accuracy": [0.3] * 8}
+    accuracies = {"accuracy": [0.25] * 8, "validation_accuracy": [0.25] * 8}
     plain = judge(curves(flat, flat, **accuracies), baseline={"accuracy": 0.1})
     assert kinds(plain) == {"underfitting": "warning"}
 
@@ -111,14 +111,14 @@ def test_little_to_go_by() -> None:
 
 
 def test_guessing() -> None:
-    always = np.array([[0, 10], [0, 30]])
+    always = np.array([[0, 20], [0, 60]])
     run = curves(GOOD, GOOD)
     guess = {"accuracy": 0.75, "class": "yes"}
     findings = judge(run, baseline=guess, confusion=always, classes=["no", "yes"])
     assert kinds(findings) == {"guessing": "problem", "imbalance": "warning"}
-    assert "75.0 % of 40 answers are right; always answering 'yes' gives 75.0 %" in findings[0].text
+    assert "75.0 % of 80 answers are right; always answering 'yes' gives 75.0 %" in findings[0].text
     assert "found of 1 classes: 'no' (0 %)" in findings[1].text
-    better = np.array([[9, 1], [2, 28]])
+    better = np.array([[18, 2], [4, 56]])
     found = kinds(judge(run, baseline=guess, confusion=better, classes=["no", "yes"]))
     assert found == {"good": "good", "guessing": "note", "imbalance": "note"}
     mean = kinds(judge(curves([4.0, 3.0, 2.0, 1.99, 1.99, 1.99]), baseline={"loss": 2.0}))

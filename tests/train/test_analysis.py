@@ -150,7 +150,9 @@ def test_regression(tmp_path: Path, rng: np.random.Generator) -> None:
     assert arrays["predicted"].shape == (50, 2)
     worst = int((residual**2).mean(axis=1).argmax())
     assert found["mistakes"]["samples"][0]["index"] == worst
-    assert [name for name, _ in found["mistakes"]["samples"][0]["row"]] == ["[0]", "[1]", "[2]"]
+    assert [name for name, _ in found["mistakes"]["samples"][0]["row"]] == [
+        f"feature {i}" for i in range(3)
+    ]
     features = found["first_layer"]["features"]
     norms = np.linalg.norm(network.weight.numpy(), axis=0)
     assert features[0][0] == f"feature {norms.argmax()}"
@@ -322,7 +324,7 @@ def test_samples_of_parts() -> None:
     model = made(nn.Linear(1, 1), "mean_squared_error", preprocessing=scale)
     source = data.ArraySource(x, 2 * x)
     for given in ((x, 2 * x), Own(), data.StreamLoader(source, batch_size=4, workers=0)):
-        samples = from_part(model, model._part(given, "test", batch_size=4, shuffle=False), 5)
+        samples = from_part(model, model.part(given, "test", batch_size=4, shuffle=False), 5)
         assert samples.indices.tolist() == [0, 2, 4, 6, 8]
         assert samples.inputs.dtype == np.float32
         assert samples.inputs == pytest.approx(scale.transform(x[::2]))

@@ -61,7 +61,7 @@ def curves(
             axes.axvline(mark, color=SOFT, linewidth=1, linestyle=":")
         if log:
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(lambda v, _: f"{v:.3g}")
+            axes.yaxis.set_major_formatter(lambda v, _: f"{v:.6g}")
             axes.yaxis.set_minor_formatter("")
         if share:
             axes.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.4g} %")

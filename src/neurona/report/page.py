@@ -29,6 +29,8 @@ SHARES = {
 }  # fmt: skip
 """Metrics between 0 and 1 that people read in per cent."""
 
+SPELLINGS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC"}
+
 
 def contents(record: Record) -> Values:
     """All that the template needs."""
@@ -122,7 +124,10 @@ def measured(name: str, value: float | None) -> str:
 
 
 def words(name: str) -> str:
-    """A metric's name in words."""
+    """A metric's name in words: "top_5_accuracy" → "top 5 accuracy"."""
+    for short, written in SPELLINGS.items():
+        if name.endswith(short):
+            return words(name.removesuffix(short)) + written
     return name.replace("_", " ")
 
 
@@ -309,7 +314,7 @@ def _mistakes(record: Record) -> Values | None:
         return None
     pictures = record.arrays.get("mistakes")
     samples = []
-    for i, sample in enumerate(found.get("samples", [])):
+    for i, sample in enumerate(found.get("samples", [])[: None if found.get("pictures") else 8]):
         entry = dict(sample)
         if pictures is not None and i < len(pictures):
             entry["picture"] = images.data_uri(pictures[i])

@@ -26,8 +26,9 @@ GAP = 0.10
 """Validation minus training loss, against the loss of guessing."""
 METRIC_GAP = 0.05
 """Five points of accuracy between the parts, where the loss of guessing is not known."""
-LITTLE = 0.5
-"""Share of the loss of guessing that is gone: below, more is left to learn than was learnt."""
+LITTLE = 0.3
+"""Share of the loss of guessing that is gone. Data on people often leave more than half of it for
+good; below this, a network that can do more is the better guess."""
 NOTHING = 0.02
 SLOW = 0.3
 """A well chosen rate takes far more than this share off the loss of the first epoch."""
@@ -40,6 +41,8 @@ LEAK = 0.5
 WAITING = 0.2
 UNEQUAL = 3.0
 """The commonest class against the rarest."""
+CHANCE = 4.0
+"""Standard deviations (√n) between the two that chance alone hardly makes."""
 RECALL = 0.5
 
 LEVELS = ("problem", "warning", "good", "note")
@@ -252,7 +255,8 @@ def _overfitting(c: Curves) -> Finding | None:
         rule = f"accuracy of training more than {_share(METRIC_GAP)} above that of validation"
     else:
         wide, rule = end > 2 * train_end > 0, "validation loss above twice the training loss"
-    if not wide or c.n < FEW:
+    little = c.learnt is not None and c.learnt < LITTLE
+    if not wide or little or c.n < FEW:
         return None
     return Finding(
         "gap",
@@ -415,14 +419,17 @@ def _of_guessing(
 def _imbalance(confusion: NDArray[Any], classes: Sequence[str]) -> list[Finding]:
     counts = confusion.sum(axis=1)
     present = np.flatnonzero(counts)
-    if len(present) < 2 or counts.max() < UNEQUAL * counts[present].min():
+    if len(present) < 2:
+        return []
+    least, largest = int(counts[present].min()), int(counts.max())
+    if largest < UNEQUAL * least or largest - least < CHANCE * math.sqrt(largest):
         return []
     recall = np.diag(confusion)[present] / counts[present]
     missed = present[recall < RECALL]
     text = (
-        f"{_name(classes, int(counts.argmax()))} has {counts.max():,} samples, "
+        f"{_name(classes, int(counts.argmax()))} has {largest:,} samples, "
         f"{_name(classes, int(present[counts[present].argmin()]))} only "
-        f"{counts[present].min():,}, so accuracy says little about the rare ones."
+        f"{least:,}, so accuracy says little about the rare ones."
     )
     rule = f"the commonest class has {UNEQUAL:g} times the samples of the rarest, or more"
     if not len(missed):

@@ -24,7 +24,7 @@ from neurona.train.selection import evaluation_mode
 if TYPE_CHECKING:
     from neurona.core.tensor import Tensor
 
-FIRST_COST = 0.01
+FIRST_COST = 0.002
 """Seconds that a record is thought to cost before one was made."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -132,7 +133,8 @@ def row_of(model: Model, samples: Samples, i: int) -> tuple[Row, int]:
         row = _decoded(encoder, samples.inputs[i])
     else:
         flat = np.ravel(samples.raw[i])
-        names = feature_names(model, len(flat)) or [f"[{k}]" for k in range(len(flat))]
+        plain = "feature {}" if flat.dtype.kind == "f" and samples.raw.ndim == 2 else "[{}]"
+        names = feature_names(model, len(flat)) or [plain.format(k) for k in range(len(flat))]
         row = [[name, value] for name, value in zip(names, flat.tolist(), strict=True)]
     return row[:VALUES], len(row)
 
@@ -147,7 +149,9 @@ def _decoded(encoder: ColumnEncoder, features: NDArray[Any]) -> Row:
         if isinstance(column, NumericColumn):
             gap = column.gaps and bool(own[1])
             number = float(own[0]) * column.scale + column.mean
-            row.append([column.name, "missing" if gap else float(f"{number:.6g}")])
+            # Single precision has seven digits, of the mean and the scale too.
+            digits = 6 - math.ceil(math.log10(max(abs(number), abs(column.mean), column.scale)))
+            row.append([column.name, "missing" if gap else round(number, digits)])
             continue
         marked = np.flatnonzero(own)
         if not len(marked):
