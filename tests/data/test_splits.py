@@ -86,7 +86,7 @@ def test_sizes_of_few_groups(counts: list[int], sizes: list[int]) -> None:
     assert [len(part) for part in parts] == sizes
 
 
-@given(st.lists(st.integers(0, 30), min_size=30, max_size=99), FRACTIONS)
+@given(st.lists(st.integers(0, 30), min_size=100, max_size=150), FRACTIONS)
 def test_earlier_samples_are_in_earlier_parts(
     times: list[int], fractions: tuple[float, ...]
 ) -> None:

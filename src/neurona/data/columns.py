@@ -282,11 +282,10 @@ def _numeric(table: Table, name: str) -> NumericColumn:
 def _categorical(table: Table, name: str, max_categories: int, min_count: int) -> CategoricalColumn:
     present = _present(table, name, min_count)
     if len(present) > max_categories:
-        numbers = [category for category in present if _is_number(category)]
+        others = [category for category in present if not _is_number(category)]
         hint = f"table.drop([{name!r}]), "
-        if len(numbers) > len(present) / 2:
-            other = next(category for category in present if category not in numbers)
-            hint = f"name {other!r} in missing=… if it marks a gap, {hint}"
+        if 0 < len(others) < len(present) / 2:
+            hint = f"name {others[0]!r} in missing=… if it marks a gap, {hint}"
         raise DataError(
             f"ColumnEncoder: {table.name}: column {name!r} has {len(present)} categories, "
             f"max_categories is {max_categories}; {hint}a larger max_categories, or min_count to "
