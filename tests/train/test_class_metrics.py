@@ -50,6 +50,22 @@ def _several(kind: Callable[..., Metric], average: str | None, value: Any) -> Ca
     )
 
 
+YES = (pattern((23, 3), 2) > 0.2).astype(np.int64)
+ANSWERS = np.round(pattern((23, 3), 6) + 0.5 * YES, 1)
+"""Several labels a sample, and scores above 0 for a yes."""
+
+
+def _labels(metric: Metric, average: str | None, value: Any) -> Case:
+    name = f"{type(metric).__name__.lower()}_score"
+    return (
+        metric,
+        ANSWERS,
+        YES,
+        lambda m: getattr(m, name)(YES, ANSWERS > 0, average=average, zero_division=0),
+        value,
+    )
+
+
 def _areas(m: Any, scores: Any) -> list[float]:
     return [m.roc_auc_score(k == LABELS, scores[:, k]) for k in range(4)]
 
@@ -152,6 +168,27 @@ CASES: dict[str, Case] = {
         LABELS,
         lambda m: np.array([*_areas(m, SCORES), math.nan]),
         [1.0, 0.9249999999999999, 0.8958333333333334, 1.0, math.nan],
+    ),
+    "precision, several labels": _labels(
+        train.Precision(threshold=0.0, multi_label=True), "macro", 0.20604395604395606
+    ),
+    "recall, several labels": _labels(
+        train.Recall("weighted", threshold=0.0, multi_label=True), "weighted", 0.26666666666666666
+    ),
+    "F1, several labels": _labels(
+        train.F1("micro", threshold=0.0, multi_label=True), "micro", 0.2318840579710145
+    ),
+    "F1, each of several labels": _labels(
+        train.F1(None, threshold=0.0, multi_label=True),
+        None,
+        [0.2608695652173913, 0.25, 0.18181818181818182],
+    ),
+    "ROC AUC, several labels": (
+        train.ROCAUC(multi_label=True),
+        ANSWERS,
+        YES,
+        lambda m: m.roc_auc_score(YES, ANSWERS),
+        0.15547323047323047,
     ),
     "R², two outputs": (
         train.R2(),
@@ -291,6 +328,8 @@ def test_a_saved_model_has_its_metrics_with_their_options(tmp_path: Path) -> Non
     [
         (lambda: train.Accuracy("half"), "Accuracy: threshold must be a finite number, not 'half'"),
         (lambda: train.F1(threshold=math.nan), "F1: threshold must be a finite number, not nan"),
+        (lambda: train.F1(multi_label="no"), "multi_label must be true or false, not 'no'"),
+        (lambda: train.F1("binary", multi_label=True), '"binary" is for two classes, not for'),
         (lambda: train.ROCAUC(logits=1), "logits must be true or false, not 1"),
     ],
 )

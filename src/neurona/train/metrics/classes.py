@@ -73,6 +73,15 @@ def positive(target: Tensor) -> Tensor:
     return target > 0.5 if is_float(target.dtype) else cast(target, DEFAULT_INT) > 0
 
 
+def check_labels(name: str, output: Tensor, target: Tensor) -> None:
+    """Raise `ShapeError` unless both are a yes or no for each class, (batch, classes, …)."""
+    same_shape(name, output, target)
+    if output.ndim < 2:
+        raise ShapeError(
+            f"{name}: several labels a sample are (batch, classes), not {output.shape}"
+        )
+
+
 def check_threshold(who: str, threshold: float) -> float:
     """Raise `ArgumentError` for a threshold that is no finite number."""
     number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)

@@ -13,11 +13,18 @@ from neurona.core.op import Array
 from neurona.core.tensor import Tensor
 from neurona.ops.broadcast import reshape, sum
 from neurona.ops.matmul import matmul
+from neurona.ops.operand import cast
 from neurona.ops.shape import moveaxis
 from neurona.train.metrics.base import Metric, Sums
-from neurona.train.metrics.classes import check_threshold, decisions
+from neurona.train.metrics.classes import check_labels, check_threshold, decisions, positive
 
 AVERAGES = ("auto", "binary", "macro", "micro", "weighted")
+
+
+def check_flag(who: str, name: str, value: bool) -> None:
+    """Raise `ArgumentError` for what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise ArgumentError(f"{who}: {name} must be true or false, not {value!r}")
 
 
 def check_average(who: str, average: str | None, known: Sequence[str]) -> None:
@@ -41,23 +48,41 @@ class ClassCounts(Metric):
 
     plain_name: ClassVar[str] = "class_counts"
 
-    def __init__(self, average: str | None = "auto", *, threshold: float = 0.5) -> None:
-        check_average(type(self).__name__, average, AVERAGES)
+    def __init__(
+        self,
+        average: str | None = "auto",
+        *,
+        threshold: float = 0.5,
+        multi_label: bool = False,
+    ) -> None:
+        who = type(self).__name__
+        check_average(who, average, AVERAGES)
+        check_flag(who, "multi_label", multi_label)
+        if multi_label and average == "binary":
+            raise ArgumentError(f'{who}: "binary" is for two classes, not for several labels')
         self.average = average
-        self.threshold = check_threshold(type(self).__name__, threshold)
+        self.threshold = check_threshold(who, threshold)
+        self.multi_label = multi_label
         self.name = named(self.plain_name, average)
 
     def sums(self, output: Tensor, target: Tensor) -> Sums:
+        predicted, actual = self._marks(output, target)
+        samples = (0, *range(2, predicted.ndim))
+        return tuple([sum(x, axis=samples) for x in (predicted * actual, predicted, actual)])
+
+    def _marks(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """1 where a class is predicted and where it is named, (batch, classes, …)."""
+        if self.multi_label:
+            check_labels(self.name, output, target)
+            marks = output > self.threshold, positive(target)
+            return cast(marks[0], DEFAULT_FLOAT), cast(marks[1], DEFAULT_FLOAT)
         found = decisions(self.name, output, target, self.threshold)
         if self.average == "binary" and found.classes != 2:
             raise ArgumentError(
                 f"{self.name}: there are {found.classes} classes, not two; average them by "
                 '"macro", "micro" or "weighted"'
             )
-        predicted = found.predicted_codes(DEFAULT_FLOAT)
-        actual = found.actual_codes(DEFAULT_FLOAT)
-        samples = (0, *range(2, predicted.ndim))
-        return tuple([sum(x, axis=samples) for x in (predicted * actual, predicted, actual)])
+        return found.predicted_codes(DEFAULT_FLOAT), found.actual_codes(DEFAULT_FLOAT)
 
     def value(self, sums: Sequence[Array]) -> Any:
         """float, or (classes,) without an average."""
@@ -67,10 +92,12 @@ class ClassCounts(Metric):
         each = self.share(right, predicted, actual)
         if self.average is None:
             return each
-        if self.average == "binary" or (self.average == "auto" and len(each) == 2):
+        two = len(each) == 2 and not self.multi_label
+        if self.average == "binary" or (self.average == "auto" and two):
             return float(each[1])
         # As in scikit-learn: classes that neither occur nor are predicted do not count.
-        weights = actual if self.average == "weighted" else (predicted + actual > 0)
+        there = (predicted + actual > 0) | self.multi_label
+        weights = actual if self.average == "weighted" else there
         return float(np.sum(weights * each) / np.sum(weights)) if np.any(weights) else 0.0
 
     @property
@@ -90,6 +117,8 @@ class Precision(ClassCounts):
       (classes,). "auto": "binary" for two classes, "macro" for more. A chosen average is part of
       the name: "macro_precision".
     - `threshold`: for one output a sample; see `Accuracy`, also for the shapes.
+    - `multi_label`: a sample may be of several classes or none; output and target (batch, classes,
+      …) are a yes or no for each, above `threshold` and above 0.5.
 
     0/0 is 0, as with scikit-learn's `zero_division=0`; classes that neither occur nor are predicted
     do not enter the mean.

@@ -48,7 +48,7 @@ def find_metric(metric: str | Mapping[str, Any] | Metric, loss: str | None = Non
     Raises `ArgumentError` with the nearest name.
 
     >>> find_metric({"name": "recall", "average": "macro"}, "binary_cross_entropy_with_logits")
-    Recall(average='macro', threshold=0.0)
+    Recall(average='macro', threshold=0.0, multi_label=False)
     """
     if isinstance(metric, Metric):
         return metric
