@@ -59,7 +59,7 @@ def test_mnist(data_folder: Path, tmp_path: Path) -> None:
     rows = np.array([9999, 0, 1, 2, 77])
     (read,) = ArraySource(tmp_path / "images").read_batch(rows)
     np.testing.assert_array_equal(read, pictures[rows])
-    with pytest.raises(DataError, match=r"gz: rows of a compressed file .*gunzip"):
+    with pytest.raises(DataError, match=r"gz: parts of a compressed file .*gunzip"):
         ArraySource(data_folder / "mnist" / "t10k-images-idx3-ubyte.gz")
 
 

@@ -3,6 +3,7 @@
 from neurona.data.array_source import ArraySource
 from neurona.data.columns import ColumnEncoder
 from neurona.data.csv_file import read_csv
+from neurona.data.csv_source import CsvFile, CsvSource
 from neurona.data.dataset import Dataset
 from neurona.data.datasets import DATASETS, adult, birth_life_2010, digits, load, mnist
 from neurona.data.encoding import TARGET_CODES, encode_targets
@@ -26,6 +27,8 @@ __all__ = [
     "Batches",
     "Categories",
     "ColumnEncoder",
+    "CsvFile",
+    "CsvSource",
     "Dataset",
     "DigitReader",
     "ImageFolder",

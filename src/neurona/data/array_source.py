@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurona.core.errors import ArgumentError, DataError, ShapeError
+from neurona.data.files import read_at, require_uncompressed
 from neurona.data.idx import read_idx_header
 from neurona.data.source import Sample, Source
 
@@ -80,16 +81,12 @@ class ArrayFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         try:
+            require_uncompressed(self.path)
             with self.path.open("rb") as file:
                 start = file.read(len(_NPY_MAGIC))
                 file.seek(0)
                 if start == _NPY_MAGIC:
                     self.shape, self.dtype = _npy_header(file, self.path)
-                elif start[:2] == b"\x1f\x8b":
-                    raise DataError(
-                        f"{self.path}: rows of a compressed file cannot be read by position; "
-                        "decompress it first (gunzip)"
-                    )
                 else:
                     self.shape, self.dtype = read_idx_header(file, self.path)
                 self._offset = file.tell()
@@ -116,14 +113,11 @@ class ArrayFile:
         into = result.reshape(-1).view(np.uint8)
         begins = [0, *(np.flatnonzero(np.diff(indices) != 1) + 1).tolist(), len(indices)]
         for begin, end in pairwise(begins):  # rows that follow each other
-            place, stop = begin * width, end * width
-            offset = self._offset + int(indices[begin]) * width - place
-            while place < stop:
-                found = os.pread(descriptor, stop - place, offset + place)
-                if not found:
-                    raise self._changed(os.fstat(descriptor).st_size)
-                into[place : place + len(found)] = np.frombuffer(found, np.uint8)
-                place += len(found)
+            size = (end - begin) * width
+            found = read_at(descriptor, size, self._offset + int(indices[begin]) * width)
+            if len(found) < size:
+                raise self._changed(os.fstat(descriptor).st_size)
+            into[begin * width : end * width] = np.frombuffer(found, np.uint8)
 
     def _check_length(self, descriptor: int) -> None:
         found = os.fstat(descriptor).st_size

@@ -126,26 +126,32 @@ def records(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
             "utf-8-sig" if dialect.encoding.lower() in ("utf-8", "utf8") else dialect.encoding
         )
         text = io.TextIOWrapper(stream, encoding, newline="")
-        lines = _Lines(text, dialect)
-        reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=True, strict=True)
         try:
-            while True:
-                lines.between = True
-                try:
-                    record = next(reader)
-                except StopIteration:
-                    break
-                if record:
-                    yield lines.start, record
-        except csv.Error as error:
-            raise DataError(
-                f"{path}:{lines.start}: {error}; a field that holds quotes or the delimiter is "
-                'written "…", with "" for each quote inside'
-            ) from None
-        except UnicodeError:
-            _refuse_characters(path, dialect.encoding)
+            yield from parse(text, path, dialect)
         finally:
             text.detach()
+
+
+def parse(text: Iterator[str], path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """Yield number of the first line, from 1 on, and fields of each record of these lines."""
+    lines = _Lines(text, dialect)
+    reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=True, strict=True)
+    try:
+        while True:
+            lines.between = True
+            try:
+                record = next(reader)
+            except StopIteration:
+                break
+            if record:
+                yield lines.start, record
+    except csv.Error as error:
+        raise DataError(
+            f"{path}:{lines.start}: {error}; a field that holds quotes or the delimiter is "
+            'written "…", with "" for each quote inside'
+        ) from None
+    except UnicodeError:
+        _refuse_characters(path, dialect.encoding)
 
 
 def first_record(path: Path, body: Iterator[tuple[int, list[str]]]) -> tuple[int, list[str]]:
@@ -159,7 +165,7 @@ def first_record(path: Path, body: Iterator[tuple[int, list[str]]]) -> tuple[int
 class _Lines:
     """The lines of a file for the csv reader, without comments between records, and their count."""
 
-    def __init__(self, text: io.TextIOWrapper, dialect: Dialect) -> None:
+    def __init__(self, text: Iterator[str], dialect: Dialect) -> None:
         self._text = text
         self._comment = dialect.comment
         self._skip = dialect.skip
@@ -285,23 +291,14 @@ def _read(
     """Read the file once: the line of each row, and the columns."""
     body: Iterator[tuple[int, list[str]]] = records(path, dialect)
     line, first = first_record(path, body)
-    fields = [field.strip() for field in first]
-    if names is None:
-        names = [field or f"column {k}" for k, field in enumerate(fields, start=1)]
-    elif fields != list(names):
+    names, has_header = column_names(path, line, first, names)
+    if not has_header:
         body = chain([(line, first)], body)
-    _check_names(path, line, names, [*kinds, *([] if target is None else [target])])
+    check_columns(path, line, names, [*kinds, *([] if target is None else [target])])
     columns = [_Column(name, kinds.get(name), tuple(dialect.missing)) for name in names]
     lines: list[int] = []
     while block := list(islice(body, _ROWS_AT_ONCE)):
-        if len(columns) > 1:  # a line of blanks; with one column it is a gap
-            block = [(line, row) for line, row in block if len(row) > 1 or row[0].strip()]
-        for line, row in block:
-            if len(row) != len(columns):
-                raise DataError(
-                    f"{path}:{line}: expected {len(columns)} fields ({shortened(names)}), found "
-                    f"{len(row)}: {shortened(row)}; fields are separated by {dialect.delimiter!r}"
-                )
+        block = [(line, row) for line, row in block if is_row(path, line, row, names, dialect)]
         starts = [line for line, _ in block]
         for k, column in enumerate(columns):
             column.add([row[k] for _, row in block], path, starts)
@@ -311,6 +308,64 @@ def _read(
     return lines, columns
 
 
+def column_names(
+    path: Path, line: int, first: Sequence[str], given: Sequence[str] | None
+) -> tuple[list[str], bool]:
+    """Return the names of the columns, and whether the first record is a header.
+
+    `given`: the names, if the file need not say them. Raises DataError for one that comes twice.
+    """
+    fields = [field.strip() for field in first]
+    has_header = given is None or fields == list(given)
+    names = [field or f"column {k}" for k, field in enumerate(fields, start=1)]
+    names = names if given is None else list(given)
+    for k, name in enumerate(names):
+        if name in names[:k]:
+            raise DataError(
+                f"{path}:{line}: column {name!r} comes twice, at places {names.index(name) + 1} "
+                f"and {k + 1}; name the columns with columns=[…] and leave out the header"
+            )
+    return names, has_header
+
+
+def is_row(
+    path: Path, line: int, record: Sequence[str], names: Sequence[str], dialect: Dialect
+) -> bool:
+    """Whether a record is a row: a line of blanks is none, but in one column it is a gap.
+
+    Raises DataError when it has another number of fields than there are columns.
+    """
+    if len(names) > 1 and len(record) == 1 and not record[0].strip():
+        return False
+    if len(record) != len(names):
+        raise DataError(
+            f"{path}:{line}: expected {len(names)} fields ({shortened(names)}), found "
+            f"{len(record)}: {shortened(record)}; fields are separated by {dialect.delimiter!r}"
+        )
+    return True
+
+
+def table_of(
+    path: Path,
+    dialect: Dialect,
+    names: Sequence[str],
+    rows: Sequence[tuple[int, Sequence[str]]],
+    kinds: Mapping[str, str],
+    target: str | None,
+) -> Table:
+    """Return the table of some rows of a file, each with its line; see `read_csv`."""
+    lines = [line for line, _ in rows]
+    columns = [_Column(name, kinds.get(name), tuple(dialect.missing)) for name in names]
+    for k, column in enumerate(columns):
+        column.add([row[k] for _, row in rows], path, lines)
+    return Table(
+        {column.name: column.values() for column in columns},
+        name=path.name,
+        target=target,
+        lines=lines,
+    )
+
+
 def shortened(fields: Sequence[str]) -> str:
     """Return the first and last of these fields, for messages."""
     if len(fields) > 4:
@@ -318,13 +373,8 @@ def shortened(fields: Sequence[str]) -> str:
     return ", ".join(field[:24] for field in fields)
 
 
-def _check_names(path: Path, line: int, names: Sequence[str], used: Sequence[str]) -> None:
-    for k, name in enumerate(names):
-        if name in names[:k]:
-            raise DataError(
-                f"{path}:{line}: column {name!r} comes twice, at places {names.index(name) + 1} "
-                f"and {k + 1}; name the columns with columns=[…] and leave out the header"
-            )
+def check_columns(path: Path, line: int, names: Sequence[str], used: Sequence[str]) -> None:
+    """Raise ArgumentError, with the nearest name, for the first that is no column."""
     for name in used:
         if name not in names:
             raise ArgumentError(

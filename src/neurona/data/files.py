@@ -46,6 +46,27 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
         raise DataError(f"{path}: cannot be read: {error}") from None
 
 
+def require_uncompressed(path: Path) -> None:
+    """Raise DataError for a gzip container, of which no part can be read by its position."""
+    with path.open("rb") as file:
+        if file.read(2) == _GZIP_MAGIC:
+            raise DataError(
+                f"{path}: parts of a compressed file cannot be read by position; decompress it "
+                "first (gunzip)"
+            )
+
+
+def read_at(descriptor: int, size: int, offset: int) -> bytes:
+    """Return `size` bytes of a file from `offset` on; fewer only where the file ends."""
+    found = os.pread(descriptor, size, offset)
+    pieces = [found]
+    while found and (size := size - len(found)):
+        offset += len(found)
+        found = os.pread(descriptor, size, offset)
+        pieces.append(found)
+    return b"".join(pieces) if len(pieces) > 1 else found
+
+
 def check_digest(path: Path, sha256: str, found: str) -> None:
     """Raise DataError when the hex digest of a file's uncompressed content is not `sha256`."""
     if found != sha256:
