@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from neurona import data, nn, optim, random, train
-from neurona.core.errors import CheckpointError
+from neurona.core.errors import ArgumentError, CheckpointError
 from neurona.report import html
 from neurona.train.analysis import analyse
 
@@ -219,3 +219,22 @@ def test_in_a_browser(run: Path, tmp_path: Path) -> None:
             assert page.evaluate(broken) == 0
             assert page.requests() == []
             assert page.complaints() == []
+
+
+def test_runs_beside_each_other(tmp_path: Path) -> None:
+    epochs = [{"epoch": i, "loss": 1 / (i + 1), "validation_loss": 0.5} for i in range(4)]
+    first = write_run(tmp_path / "a", epochs, config='[training]\nepochs = 4\noptimizer = "SGD"\n')
+    better = [line | {"validation_loss": 0.25} for line in epochs]
+    text = '[training]\nepochs = 4\noptimizer = "Adam"\n'
+    second = write_run(tmp_path / "b", better, config=text, name=HOSTILE[0])
+    page = html.compare([first, second, first], tmp_path / "compare.html")
+    text = page.read_text(encoding="utf-8")
+    check(text)
+    assert "<strong>0.25</strong>" in text
+    assert "training.optimizer" in text
+    assert "training.epochs" not in text
+    assert text.count('class="chart"') == 1
+    with pytest.raises(ArgumentError, match="two runs or more"):
+        html.compare([first], tmp_path / "compare.html")
+    with pytest.raises(CheckpointError, match="no such file"):
+        html.compare([first, tmp_path], tmp_path / "compare.html")

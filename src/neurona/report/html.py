@@ -1,14 +1,15 @@
-"""The report of a run: one HTML file that needs no other and no network."""
+"""The report of a run, or of several: one HTML file that needs no other and no network."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from neurona.core.errors import CheckpointError
+from neurona.core.errors import ArgumentError, CheckpointError
 from neurona.data.files import replacing
-from neurona.report import page
+from neurona.report import comparison, page
 from neurona.report.record import read
 
 NAME = "report.html"
@@ -22,8 +23,23 @@ def write(folder: str | PathLike[str]) -> Path:
     cannot be written; what else is missing or damaged is left out and named at the end of the page.
     """
     record = read(folder)
-    path = record.folder / NAME
-    text = render("run.html", page.contents(record))
+    return _written(record.folder / NAME, "run.html", page.contents(record))
+
+
+def compare(folders: Sequence[str | PathLike[str]], path: str | PathLike[str]) -> Path:
+    """Write a page like `write`'s on several runs beside each other; return its path.
+
+    It shows their curves in common charts, what each reached, and which settings differ.
+    Raises `CheckpointError` for a folder without a run, and `ArgumentError` for fewer than two.
+    """
+    if isinstance(folders, (str, PathLike)) or len(folders) < 2:
+        raise ArgumentError(f"compare: the folders of two runs or more are needed, not {folders!r}")
+    records = [read(folder) for folder in folders]
+    return _written(Path(path), "compare.html", comparison.contents(records))
+
+
+def _written(path: Path, template: str, values: dict[str, Any]) -> Path:
+    text = render(template, values)
     try:
         with replacing(path) as file:
             file.write(text.encode())

@@ -146,16 +146,20 @@ def flatten(value: Any, place: str = "") -> list[tuple[str, str]]:
 # --- sections ---
 
 
+def saved_epoch(record: Record) -> tuple[dict[str, float], str]:
+    """The values of the epoch whose weights were saved, and which that is."""
+    best = (record.run.get("best") or {}).get("epoch")
+    if isinstance(best, int):
+        for epoch in reversed(record.epochs):
+            if epoch.get("epoch") == best:
+                return epoch, f"epoch {best + 1}, the saved weights"
+    return (record.epochs[-1] if record.epochs else {}), "last epoch"
+
+
 def _headline(record: Record) -> list[tuple[str, str, str]]:
     """(label, value, note) of the numbers that count."""
     cards = []
-    best = record.run.get("best") or {}
-    at = best.get("epoch")
-    row = record.epochs[-1] if record.epochs else {}
-    note = "last epoch"
-    if isinstance(at, int):
-        found = [e for e in record.epochs if e.get("epoch") == at]
-        row, note = (found[-1] if found else row), f"epoch {at + 1}, the saved weights"
+    row, note = saved_epoch(record)
     for name in record.metrics:
         prefix = "validation_" if f"validation_{name}" in row else ""
         if prefix + name in row:
