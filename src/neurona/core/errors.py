@@ -75,3 +75,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     by_lower_case = {one.lower(): one for one in known}
     match = get_close_matches(name.lower(), list(by_lower_case), n=1)
     return f"; did you mean {by_lower_case[match[0]]!r}?" if match else ""
+
+
+def choices(name: str, known: Iterable[str]) -> str:
+    """Return what `nearest` does or, when none is near, " (known: …)" with all of them.
+
+    >>> choices("zebra", ["digits", "mnist"])
+    ' (known: digits, mnist)'
+    """
+    names = list(known)
+    return nearest(name, names) or f" (known: {', '.join(names)})"

@@ -120,7 +120,10 @@ class Dataset:
         return f"Dataset {self.name!r}"
 
     def _array(self, role: str, values: ArrayLike) -> NDArray[Any]:
-        array = np.asarray(values)
+        try:
+            array = np.asarray(values)
+        except ValueError as error:  # rows of different lengths
+            raise ShapeError(f"{self._who}: {role} are no array: {error}") from None
         if array.dtype.kind not in "biuf":
             raise DTypeError(
                 f"{self._who}: {role} must hold numbers or booleans, found {array.dtype}; "

@@ -54,6 +54,9 @@ class BatchOrder:
         self._who = who = type(self).__name__
         if samples == 0:
             raise ShapeError(f"{who}: there are no samples")
+        for name, number in (("batch_size", batch_size), ("seed", seed)):
+            if isinstance(number, bool) or not isinstance(number, int | np.integer):
+                raise ArgumentError(f"{who}: {name} must be a whole number, found {number!r}")
         if batch_size < 1:
             raise ArgumentError(f"{who}: batch_size must be at least 1, found {batch_size}")
         if drop_last and batch_size > samples:

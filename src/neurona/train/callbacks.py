@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from neurona.core.errors import ArgumentError
 
 if TYPE_CHECKING:
     from neurona.core.tensor import Tensor
@@ -52,6 +54,33 @@ class Callback:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` gave. Called after `on_train_begin` when a run is resumed."""
+
+
+def checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
+    """The callbacks of a run. Raises `ArgumentError` for what is none."""
+    if isinstance(callbacks, Callback | type):
+        raise ArgumentError("fit: callbacks is a list, as in callbacks=[train.EarlyStopping()]")
+    found = tuple(callbacks)
+    for callback in found:
+        if not isinstance(callback, Callback):
+            raise ArgumentError(
+                f"fit: callbacks are objects made of subclasses of train.Callback, not {callback!r}"
+            )
+    return found
+
+
+def check_watched(callbacks: Iterable[Callback]) -> None:
+    """For a run that validates nothing: raise `ArgumentError` for a callback that watches that.
+
+    It would otherwise say so after the first epoch.
+    """
+    for callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor.startswith("validation_"):
+            raise ArgumentError(
+                f"fit: {type(callback).__name__} watches {monitor!r}, but nothing is validated; "
+                "give fit validation_data or validation_split, or watch another value"
+            )
 
 
 def watches_steps(callback: Callback) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from neurona.core.errors import NonFiniteError
 from neurona.core.tensor import Tensor
-from neurona.train.callbacks import Callback, watches_steps
+from neurona.train.callbacks import Callback, check_watched, watches_steps
 from neurona.train.history import History
 from neurona.train.interrupt import Interrupt, deferred_interrupt
 from neurona.train.parts import Batch, Part
@@ -64,6 +64,8 @@ class Training:
         for callback in self.callbacks:
             callback.model = model
             callback.on_train_begin()
+        if self.validation is None:
+            check_watched(self.callbacks)
         samples = self.training.samples
         done = (model.epochs_done - self.first) * samples + self.batch * self.training.batch_size
         try:

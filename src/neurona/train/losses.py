@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from neurona.core.errors import ArgumentError, nearest
+from neurona.core.errors import ArgumentError, choices
 from neurona.core.tensor import Tensor
 from neurona.nn import functional
 from neurona.nn.module import Module
@@ -44,7 +44,7 @@ def find_loss(loss: str | Loss) -> Loss:
     if callable(loss):
         return loss
     if loss not in LOSSES:
-        raise ArgumentError(f"loss: unknown name {loss!r}{nearest(str(loss), LOSSES)}")
+        raise ArgumentError(f"loss: unknown name {loss!r}{choices(str(loss), LOSSES)}")
     return LOSSES[loss]
 
 

@@ -20,7 +20,7 @@ from neurona.nn.module import Module
 from neurona.optim.optimizer import Optimizer
 from neurona.optim.schedules import Schedule, make_schedule
 from neurona.train import architecture, checkpoint, checks, parts
-from neurona.train.callbacks import Callback
+from neurona.train.callbacks import Callback, checked_callbacks
 from neurona.train.history import History
 from neurona.train.loop import Training
 from neurona.train.losses import OUTPUTS, Loss, find_loss, is_plain, name_of
@@ -184,7 +184,6 @@ class Model:
         `NonFiniteError` before the update is written when a loss is NaN or infinite.
         """
         rates = self._ready_to_learn(epochs)
-        callbacks = tuple(callbacks)
         rest: Any = validation_data
         if parts.is_loader(x):
             if not (y is None and sample_weight is None and not validation_split):
@@ -211,7 +210,7 @@ class Model:
             training,
             validation,
             last=self.epochs_done + epochs,
-            callbacks=callbacks,
+            callbacks=checked_callbacks(callbacks),
             verbose=verbose,
         )
         return run.run()
@@ -248,7 +247,12 @@ class Model:
             x, y = plain.peek()[:2]
             table = self._checked(x, y, name, weights)
             return plain if table is None else parts.streamed(loader, transform, dtype, table, name)
-        x, y, *weights = given if isinstance(given, (tuple, list)) else (given, None)
+        if isinstance(given, tuple | list) and len(given) not in (2, 3):
+            raise ArgumentError(
+                f"{name} data: give (x, y) or (x, y, weights), a Dataset or a loader; found "
+                f"{len(given)} things"
+            )
+        x, y, *weights = given if isinstance(given, tuple | list) else (given, None)
         arrays = parts.arrays_of(x, y, weights[0] if weights else None, self._prepared, name)
         return self._in_memory(arrays, name, **options)
 

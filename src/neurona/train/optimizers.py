@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from neurona import optim
-from neurona.core.errors import ArgumentError, nearest
+from neurona.core.errors import ArgumentError, choices, nearest
 from neurona.core.variable import Variable
 from neurona.optim.optimizer import Optimizer
 
@@ -27,7 +27,7 @@ def optimizer_class(name: str, place: str = "optimizer") -> type[Optimizer]:
         if found is not Optimizer
     }
     if name not in known:
-        raise ArgumentError(f"{place}: unknown name {name!r}{nearest(str(name), known)}")
+        raise ArgumentError(f"{place}: unknown name {name!r}{choices(str(name), known)}")
     return known[name]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurona.core.errors import ArgumentError, nearest
+from neurona.core.errors import ArgumentError, choices, nearest
 from neurona.ops.operand import operand
 from neurona.train.metrics.base import GatheringMetric, Metric, recorded
 from neurona.train.metrics.classification import Accuracy, BinaryAccuracy, TopKAccuracy
@@ -60,7 +60,7 @@ def find_metric(metric: str | Mapping[str, Any] | Metric, loss: str | None = Non
     if not isinstance(name, str):
         raise ArgumentError(f"metrics: a name or a Metric is needed, not {metric!r}")
     if name not in METRICS:
-        raise ArgumentError(f"metrics: unknown name {name!r}{nearest(name, METRICS)}")
+        raise ArgumentError(f"metrics: unknown name {name!r}{choices(str(name), METRICS)}")
     known = [key for key in inspect.signature(METRICS[name]).parameters if key != "self"]
     for option in options:
         if option not in known:
@@ -101,6 +101,8 @@ def find_metrics(
 
     Raises `ArgumentError` for two of the same name, and for those that are no single number.
     """
+    if isinstance(metrics, str):
+        raise ArgumentError(f"metrics: a list of names is needed, as in [{metrics!r}]")
     found: dict[str, Metric] = {}
     for given in metrics:
         metric = find_metric(given, loss)
