@@ -38,7 +38,7 @@ MISTAKES: dict[str, tuple[Callable[[train.Model], Any], type[NeuronaError], str]
     "no validation": (
         fit(callbacks=[STOP]),
         ArgumentError,
-        "EarlyStopping watches 'validation_loss', but nothing is validated; give fit validation_data",
+        "EarlyStopping watches 'validation_loss', but nothing is validated; give fit",
     ),
     "ragged rows": (fit([[1, 2], [3]], [0, 1]), ShapeError, "inputs are no array: .*inhomogeneous"),
     "ragged labels": (fit(X[:2], [[1, 2], [3]]), ShapeError, "targets are no array"),
