@@ -64,12 +64,13 @@ SURFACES = (
 
 # Name → the class, its options, whether it divides by the gradient's size, and what the rate of the
 # surface is multiplied by: the sum of Adagrad only grows, the steps of Adadelta start near 0, and
-# those of LARS are a thousandth of the parameter's length.
+# those of LARS are a thousandth of the parameter's length. RAdam with its β₂ of 0.999 would still be
+# warming up at the last step.
 Rule = tuple[type[optim.Optimizer], dict[str, Any], bool, float]
 RULES: dict[str, Rule] = {
     "SGD": (optim.SGD, {}, False, 1),
-    "SGD, momentum": (optim.SGD, {"momentum": 0.9}, False, 1),
-    "Momentum, Nesterov": (optim.Momentum, {"nesterov": True}, False, 1),
+    "momentum": (optim.SGD, {"momentum": 0.9}, False, 1),
+    "Nesterov": (optim.Momentum, {"nesterov": True}, False, 1),
     "Adagrad": (optim.Adagrad, {}, True, 4),
     "Adadelta": (optim.Adadelta, {}, True, 80),
     "RMSProp": (optim.RMSProp, {}, True, 0.5),
@@ -77,6 +78,8 @@ RULES: dict[str, Rule] = {
     "AdaMax": (optim.AdaMax, {}, True, 1),
     "NAdam": (optim.NAdam, {}, True, 1),
     "AdamW": (optim.AdamW, {"weight_decay": 0.1}, True, 1),
+    "RAdam": (optim.RAdam, {"betas": (0.9, 0.9)}, True, 0.5),
+    "Lion": (optim.Lion, {}, True, 0.3),
     "LARS": (optim.LARS, {}, True, 200),
     "LAMB": (optim.LAMB, {}, True, 1),
 }
@@ -122,7 +125,7 @@ def draw(found: dict[tuple[str, str], Any], picture: Path) -> None:
         x, y = np.meshgrid(np.linspace(left, right, 100), np.linspace(low, high, 100))
         height = surface.height(x, y)
         levels = height.min() + (height.max() - height.min()) * np.linspace(0, 1, 16) ** 2
-        for axes, (name, rule) in zip(band.subplots(2, 6).flat, RULES.items(), strict=True):
+        for axes, (name, rule) in zip(band.subplots(2, 7).flat, RULES.items(), strict=True):
             route = found[surface.name, name]
             axes.contour(x, y, height, levels=levels, colors="0.85", linewidths=0.6)
             axes.plot(*route.T, color="tab:blue", marker=".", markersize=2.5, linewidth=0.8)
@@ -132,7 +135,7 @@ def draw(found: dict[tuple[str, str], Any], picture: Path) -> None:
             axes.set_title(f"{name}, γ = {rate_of(surface, rule):g}", fontsize=7.5)
     figure.savefig(picture, dpi=80)
     with Image.open(picture) as image:
-        few_colours = image.convert("RGB").quantize(64)
+        few_colours = image.convert("RGB").quantize(200)
     few_colours.save(picture, optimize=True)
 
 
@@ -144,7 +147,7 @@ def main(picture: str | None = None) -> dict[tuple[str, str], Any]:
         for name, rule in RULES.items():
             x, y = found[surface.name, name][-1]
             height, rate = surface.height(x, y), rate_of(surface, rule)
-            print(f"  {name:18} rate {rate:6g}   ({x:7.3f}, {y:7.3f})   height {height:8.4f}")
+            print(f"  {name:9} rate {rate:6g}   ({x:7.3f}, {y:7.3f})   height {height:8.4f}")
     if picture is not None:
         draw(found, Path(picture))
     return found

@@ -240,4 +240,17 @@ OPTIMIZERS = (
         formulas.lamb,
         rates={5: 0.01},
     ),
+    _case("RAdam", {}),
+    _case(
+        "RAdam, all options",
+        {"learning_rate": 0.05, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.1},
+        rates={5: 0.01},
+    ),
+    _formula("Lion", {}, formulas.lion),
+    _formula(
+        "Lion, all options",
+        {"learning_rate": 0.02, "betas": (0.8, 0.95), "weight_decay": 0.1},
+        formulas.lion,
+        rates={5: 0.01},
+    ),
 )

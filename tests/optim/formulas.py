@@ -57,3 +57,17 @@ def lamb(
     m, v = kept["m"] / (1 - betas[0] ** t), kept["v"] / (1 - betas[1] ** t)
     d = m / (np.sqrt(v) + eps) + weight_decay * θ
     return θ - γ * np.linalg.norm(θ) / np.linalg.norm(d) * d
+
+
+def lion(
+    θ: Any,
+    g: Any,
+    γ: float,
+    kept: Kept,
+    betas: tuple[float, float] = (0.9, 0.99),
+    weight_decay: float = 0.0,
+    **_: Any,
+) -> Any:
+    m = kept.get("m", 0 * g)
+    kept["m"] = betas[1] * m + (1 - betas[1]) * g
+    return θ - γ * (np.sign(betas[0] * m + (1 - betas[0]) * g) + weight_decay * θ)

@@ -20,6 +20,7 @@ KERAS: dict[str, tuple[Any, Any]] = {
         lambda p: optim.Momentum(p, 0.02, momentum=0.8, nesterov=True),
         lambda k: k.SGD(0.02, momentum=0.8, nesterov=True),
     ),
+    "Lion": (lambda p: optim.Lion(p, 0.02), lambda k: k.Lion(0.02)),
     "LAMB": (
         lambda p: optim.LAMB(p, 0.05, weight_decay=0.0, eps=1e-3),
         lambda k: k.Lamb(0.05, epsilon=1e-3),

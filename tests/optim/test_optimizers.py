@@ -272,6 +272,8 @@ def test_gradients_can_be_summed_or_thrown_away() -> None:
         (lambda: optim.LARS([ne.Variable([1.0])], trust_coefficient=0), "trust_coefficient must"),
         (lambda: optim.LARS([ne.Variable([1.0])], momentum=-1), "LARS: momentum must not be"),
         (lambda: optim.LAMB([ne.Variable([1.0])], betas=(1.0, 0.9)), "LAMB: betas must be in"),
+        (lambda: optim.Lion([ne.Variable([1.0])], betas=(1.0, 0.9)), "Lion: betas must be in"),
+        (lambda: optim.RAdam([ne.Variable([1.0])], eps=-1), "RAdam: eps must not be"),
         (lambda: optim.Adam([ne.Variable([1.0])], eps=-1), "eps must not be negative"),
         (lambda: optim.Adam([ne.Variable([1.0])]).set_options(beta=1), "did you mean 'betas'"),
     ],
