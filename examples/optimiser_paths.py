@@ -64,8 +64,8 @@ SURFACES = (
 
 # Name → the class, its options, whether it divides by the gradient's size, and what the rate of the
 # surface is multiplied by: the sum of Adagrad only grows, the steps of Adadelta start near 0, and
-# those of LARS are a thousandth of the parameter's length. RAdam with its β₂ of 0.999 would still be
-# warming up at the last step.
+# those of LARS are a thousandth of the parameter's length. With its β₂ of 0.999 RAdam would still
+# be warming up at the last step.
 Rule = tuple[type[optim.Optimizer], dict[str, Any], bool, float]
 RULES: dict[str, Rule] = {
     "SGD": (optim.SGD, {}, False, 1),
