@@ -1,4 +1,4 @@
-"""The listing of the course: only the imports and two slips differ from the printed one."""
+"""The listing of the course, as its page shows it: the imports and two slips differ."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from neurona import data, keras
+from tests.pages import blocks
 
-LISTING = Path(__file__).with_name("listing.txt")
 
-
-def test_the_listing_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_listing_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keras.utils.set_random_seed(0)
-    found = runpy.run_path(str(LISTING))
+    program = tmp_path / "listing.py"
+    program.write_text(blocks("keras.md", "python")[0], encoding="utf-8")
+    found = runpy.run_path(str(program))
     model, (loss, accuracy) = found["model"], found["score"]
     assert model.count_params() == 6154
     assert [layer.name for layer in model.layers] == [
