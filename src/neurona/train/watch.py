@@ -17,7 +17,7 @@ from neurona.autodiff import gradients
 from neurona.core.errors import ArgumentError, CheckpointError
 from neurona.core.variable import Variable
 from neurona.data.files import replacing
-from neurona.train.analysis.layers import norm, watch
+from neurona.train.analysis.layers import Watcher, norm, observing
 from neurona.train.callbacks import Callback
 from neurona.train.selection import evaluation_mode
 
@@ -130,16 +130,18 @@ class WatchLayers(Callback):
         model = self.model
         if self.inputs is None:
             return {}
+        watcher = Watcher(most=1)
+        with observing(watcher.observe):
+            output = model.network(self.inputs)
         found: dict[str, Any] = {}
-        layers = watch(model.network, self.inputs)
+        layers = watcher.layers.values()
         dead = {
             layer.path: 1 - float(layer.alive.mean()) for layer in layers if layer.alive is not None
         }
         if dead:
             found["dead"] = dead
         if model.loss is not None and self.targets is not None:
-            loss = model.loss(model.network(self.inputs), self.targets)
-            slopes = gradients(loss, list(self._watched.values()))
+            slopes = gradients(model.loss(output, self.targets), list(self._watched.values()))
             pairs = zip(self._watched, slopes, strict=True)
             found["gradients"] = {name: norm(slope.numpy()) for name, slope in pairs}
         return found

@@ -101,7 +101,7 @@ def watch(network: Module, inputs: NDArray[Any]) -> list[Layer]:
     arguments: those of the first batch.
     """
     starts = range(0, len(inputs), BATCH)
-    watcher = _Watcher(max(1, MOST_VALUES // len(starts)))
+    watcher = Watcher(max(1, MOST_VALUES // len(starts)))
     with observing(watcher.observe), no_grad():
         for start in starts:
             watcher.begin()
@@ -109,7 +109,7 @@ def watch(network: Module, inputs: NDArray[Any]) -> list[Layer]:
     return list(watcher.layers.values())
 
 
-class _Watcher:
+class Watcher:
     """Enters calls of modules under the module and the turn, since one may be used twice."""
 
     def __init__(self, most: int) -> None:
