@@ -20,6 +20,8 @@ from neurona.data.files import reading
 from neurona.data.table import KINDS, Categories, Table, sorted_names
 
 _ROWS_AT_ONCE = 4096
+# Among numbers these can mean nothing else; among texts, NA may be Namibia.
+_GAPS_AMONG_NUMBERS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "none", "-", "."})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,12 @@ def read_csv(
     - `columns`: the names, where the file has no header; otherwise its first record holds them. A
       first record that repeats exactly these names is a header too.
     - `kinds`: "numeric" or "categorical" for columns by name; the others are numeric when all their
-      values are finite numbers.
+      values are numbers.
     - `target`: the column that is to be predicted.
     - `delimiter`: between two fields. Fields may be quoted ("a, b", with "" for a quote); blanks
       around a field do not count.
-    - `missing`: what stands in a gap, compared without the blanks around it. In a numeric column
-      "nan" is a gap as well.
+    - `missing`: what stands in a gap, compared without the blanks around it. Among numbers NA, N/A,
+      #N/A, <NA>, NaN, null, none, a lone "-" and "." are gaps as well, in capitals or not.
     - `comment`: lines that begin with this prefix are left out, as empty lines are.
     - `skip`: lines before the first record.
     - `encoding`: of the characters.
@@ -80,9 +82,9 @@ def read_csv(
     The file is read a second time if a column that began with numbers turns out to hold text;
     memory is that of the table and of a few thousand records.
 
-    Raises DataError with file and line for records of another length, a value that is no number in
-    a numeric column, names that come twice, characters of another encoding, an empty, damaged or
-    missing file; ArgumentError for unknown columns and options out of range.
+    Raises DataError with file and line for records of another length, a value that is no number or
+    infinite in a numeric column, names that come twice, characters of another encoding, a file that
+    is empty, damaged or missing; ArgumentError for unknown columns and options out of range.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -107,7 +109,7 @@ def read_csv(
             )
     while True:
         lines, found = _read(path, dialect, columns, given, target)
-        late = [column.name for column in found if column.turned]
+        late = [column.name for column in found if column.is_text_after_all]
         if not late:
             break
         given |= dict.fromkeys(late, "categorical")
@@ -191,15 +193,15 @@ class _Lines:
 
 
 class _Column:
-    """What has been read of a column. turned: numbers were read before the first text came."""
+    """What has been read of a column."""
 
     def __init__(self, name: str, kind: str | None, missing: tuple[str, ...]) -> None:
         self.name = name
-        self.turned = False
         self._kind = kind
         self._missing = frozenset(marker.strip() for marker in missing)
         self._marked_by_numbers = any(_number(marker) is not None for marker in self._missing)
         self._numbers: list[NDArray[np.float64]] = []
+        self._words = False  # a gap that is one among numbers only was read
         self._codes: list[NDArray[np.int32]] = []
         self._code_of = _Codes(self._missing)
 
@@ -211,8 +213,14 @@ class _Column:
                 self._numbers.append(numbers)
                 return
             self._kind = "categorical"
-            self.turned = bool(self._numbers)
         self._codes.append(np.array([self._code_of[text] for text in texts], dtype=np.int32))
+
+    @property
+    def is_text_after_all(self) -> bool:
+        """Whether it was taken for numbers, and text came later or no number ever did."""
+        if self._kind is None and self._words:
+            return all(np.isnan(numbers).all() for numbers in self._numbers)
+        return self._kind == "categorical" and bool(self._numbers)
 
     def values(self) -> NDArray[np.float64] | Categories:
         """The whole column."""
@@ -239,20 +247,18 @@ class _Column:
         values: dict[str, float] = {}
         for text in dict.fromkeys(texts):
             field = text.strip()
-            value = math.nan if field in self._missing else _number(field)
-            if value is None:
-                if self._kind is None:
-                    return None
-                wrong = f"{field[:40]!r} is not a number"
-            elif math.isinf(value):
-                wrong = f"{field[:40]!r} is not finite"
-            else:
-                values[text] = value
-                continue
-            raise DataError(
-                f"{path}:{lines[texts.index(text)]}: column {self.name!r}: {wrong}; name it in "
-                f"missing=… if it marks a gap, or say kinds={{{self.name!r}: 'categorical'}}"
-            )
+            word = field.lower() in _GAPS_AMONG_NUMBERS
+            value = math.nan if word or field in self._missing else _number(field)
+            if value is None and self._kind is None:
+                return None
+            if value is None or math.isinf(value):
+                raise DataError(
+                    f"{path}:{lines[texts.index(text)]}: column {self.name!r}: {field[:40]!r} is "
+                    f"not {'a number' if value is None else 'finite'}; name it in missing=… if it "
+                    f"marks a gap, or say kinds={{{self.name!r}: 'categorical'}}"
+                )
+            values[text] = value
+            self._words |= word and field not in self._missing
         return np.array([values[text] for text in texts])
 
 
