@@ -160,3 +160,20 @@ def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "a/2.png").unlink()
     with pytest.raises(DataError, match=r"a/2.png: no such file"):
         source.read_batch(np.arange(2))
+
+
+def test_a_large_photograph_is_decoded_smaller(tmp_path: Path) -> None:
+    coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    photograph = Image.fromarray(coarse).resize((800, 600), Image.Resampling.BICUBIC)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the camera was held upright
+    for name, options in (("a.jpg", {}), ("b.jpg", {"exif": turned}), ("c.png", {})):
+        path = tmp_path / name
+        photograph.save(path, **options)
+        whole = read_image(path)
+        for size, resize in (((37, 37), "crop"), ((30, 70), "stretch"), ((500, 500), "crop")):
+            small = read_image(path, size=size, resize=resize)
+            expected = resize_image(whole, size, resize=resize)
+            assert small.shape == expected.shape == (*size, 3)
+            difference = np.abs(small.astype(int) - expected)
+            assert difference.max() <= (8 if max(size) < 300 and name != "c.png" else 0)

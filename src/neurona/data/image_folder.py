@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from neurona.core.errors import ArgumentError, DataError, nearest
 from neurona.data.dataset import Dataset
-from neurona.data.images import RESIZES, read_image, resize_image
+from neurona.data.images import RESIZES, read_image
 from neurona.data.source import Sample, Source
 
 ENDINGS = (".png", ".jpg", ".jpeg")
@@ -37,7 +37,7 @@ class ImageFolder(Source):
     `(row, column)` if `grey`; see `read_image`.
 
     - `size`: (rows, columns), or one number for both, to which all are brought as `resize` says:
-      "crop" or "stretch", see `resize_image`. None: all must have the size of the first.
+      "crop" or "stretch", see `read_image`. None: all must have the size of the first.
     - `classes`: the classes' names in the order of their indices, for a part that may lack some.
 
     `files` holds the pictures' paths below `folder`, `targets` the class indices `(sample,)`.
@@ -146,10 +146,8 @@ class ImageFolder(Source):
 
     def read(self, index: int, generator: np.random.Generator) -> Sample:
         path = self.folder / self.files[index]
-        picture = read_image(path, grey=self.grey)
-        if self.size is not None:
-            picture = resize_image(picture, self.size, resize=self.resize)
-        elif picture.shape != self.shape:
+        picture = read_image(path, grey=self.grey, size=self.size, resize=self.resize)
+        if picture.shape != self.shape:
             raise DataError(
                 f"{path}: has {picture.shape[0]} rows and {picture.shape[1]} columns, "
                 f"{self.files[0]} has {self.shape[0]} and {self.shape[1]}; give a size to bring "

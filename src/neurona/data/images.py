@@ -26,7 +26,12 @@ _FAINTEST = 32  # grey levels between background and ink below which a picture i
 
 
 def read_image(
-    path: str | os.PathLike[str], *, grey: bool = False, background: int | None = None
+    path: str | os.PathLike[str],
+    *,
+    grey: bool = False,
+    background: int | None = None,
+    size: tuple[int, int] | None = None,
+    resize: str = "crop",
 ) -> NDArray[np.uint8]:
     """Return a PNG or JPEG as uint8 0…255, `(row, column, 3)`, or `(row, column)` if `grey`.
 
@@ -36,6 +41,8 @@ def read_image(
     - Transparent pixels show `background`, a grey level 0…255; None takes white, or black when what
       is visible is brighter than middle grey, so that a drawing keeps its contrast.
     - The orientation that a camera noted in the file is applied. Of an animation, the first frame.
+    - `size`: (rows, columns) to which the picture is brought as by `resize_image`. A JPEG is then
+      decoded at a half, a quarter or an eighth where that leaves at least twice as many.
 
     Raises DataError, naming the file, when it is missing, no PNG or JPEG, damaged, truncated, or
     so large that it looks like an attack (over 89 million pixels).
@@ -48,7 +55,11 @@ def read_image(
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
                 raise Image.DecompressionBombError(f"{image.width} × {image.height} pixels")
-            return _to_array(path, ImageOps.exif_transpose(image), grey, background)
+            if size is not None:
+                least = 2 * max(size)  # the orientation is not known before
+                image.draft(None, (least, least))
+            ImageOps.exif_transpose(image, in_place=True)
+            picture = _to_array(path, image, grey, background)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except UnidentifiedImageError:
@@ -60,6 +71,7 @@ def read_image(
     except (OSError, EOFError, SyntaxError, ValueError, IndexError, struct.error) as error:
         # What Pillow lets out for damaged files; found by flipping bytes.
         raise DataError(f"{path}: damaged or truncated picture: {error}") from None
+    return picture if size is None else resize_image(picture, size, resize=resize)
 
 
 def resize_image(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurona.core.errors import ArgumentError, CheckpointError, nearest
-from neurona.data.images import LAYOUTS, RESIZES, prepare_digit, read_image, resize_image
+from neurona.data.images import LAYOUTS, RESIZES, prepare_digit, read_image
 from neurona.data.table_reader import TableReader
 
 Path = str | PathLike[str]
@@ -101,9 +101,8 @@ class ImageReader:
         """
         if not paths:
             raise ArgumentError("ImageReader: no files to read")
-        pictures = [read_image(path, grey=self.grey) for path in paths]
-        made = [resize_image(one, self.size, resize=self.resize) for one in pictures]
-        return [str(path) for path in paths], np.stack(made)
+        options: Any = {"grey": self.grey, "size": self.size, "resize": self.resize}
+        return [str(path) for path in paths], np.stack([read_image(p, **options) for p in paths])
 
     def state(self) -> dict[str, Any]:
         """Return size, grey and resize by name."""
