@@ -15,7 +15,7 @@ import neurona as ne
 from neurona import data, nn, random, train
 from neurona.core.errors import ArgumentError, CheckpointError
 from neurona.data.safetensors import to_safetensors
-from neurona.train import checkpoint
+from neurona.train import pair
 
 
 def small(seed: int = 0) -> train.Model:
@@ -127,14 +127,14 @@ def other_weights(run: Path) -> None:
 def weights_of_another_network(run: Path) -> None:
     content = to_safetensors({"weight": np.zeros((2, 3), np.float32)})
     (run / "weights.safetensors").write_bytes(content)
-    stated = {"file": "weights.safetensors", "sha256": checkpoint._digest(content)}
+    stated = {"file": "weights.safetensors", "sha256": pair._digest(content)}
     change_json(weights=stated)(run)
 
 
 def foreign_safetensors(run: Path) -> None:
     content = b"not safetensors at all, but with the right digest"
     (run / "weights.safetensors").write_bytes(content)
-    change_json(weights={"sha256": checkpoint._digest(content)})(run)
+    change_json(weights={"sha256": pair._digest(content)})(run)
 
 
 LINEAR = {"layer": "Linear", "in_features": 3, "out_features": 2}

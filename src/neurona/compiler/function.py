@@ -136,11 +136,25 @@ class Compiled:
         if not all(array.dtype.isnative for array in arrays):
             args, kwargs = in_native_order((args, kwargs))
             return self(*args, **kwargs)
+        return self._enter(signature, args, kwargs).run(arrays)
+
+    def _enter(self, signature: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
         with self._lock:
             family = self.families.setdefault(without_extents(signature), Family())
             entry = self._record(args, kwargs, family)
             self.entries.setdefault(signature, []).insert(0, entry)
-        return entry.run(arrays)
+        return entry
+
+    def prepare(self, *args: Any, **kwargs: Any) -> None:
+        """Record and compile for arguments like these, as the first call would, and run nothing."""
+        args, kwargs = in_native_order((args, kwargs))
+        key: list[Any] = [STATE.grad]
+        describe(args, key, [])
+        if kwargs:
+            describe_mapping(kwargs, key, [])
+        signature = tuple(key)
+        if not any(entry.fits() for entry in self.entries.get(signature, ())):
+            self._enter(signature, args, kwargs)
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
         """The stages of the program for these arguments: graph, kernels, loop IR, LLVM, assembly.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from neurona.core.errors import NonFiniteError
 from neurona.core.tensor import Tensor
@@ -19,14 +20,16 @@ from neurona.train.steps import Steps
 
 if TYPE_CHECKING:
     from neurona.train.model import Model
+    from neurona.train.recorder import Recorder
 
 
 class Training:
     """One call of `fit`: where it is, and how it goes on.
 
-    last: the number of epochs after which the model is done.
-    first: the first epoch of the run. batch: how many batches of the epoch at work are done.
+    first, epochs: the first epoch of the run, and how many it has.
+    batch: how many batches of the epoch at work are done.
     seconds, waited: of the epoch at work, its time so far and that spent waiting for data.
+    recorder: what writes the run's folder, if it has one.
     """
 
     def __init__(
@@ -37,7 +40,7 @@ class Training:
         training: Part,
         validation: Part | None,
         *,
-        last: int,
+        epochs: int,
         callbacks: Sequence[Callback],
         verbose: bool,
     ) -> None:
@@ -47,65 +50,102 @@ class Training:
         self.training = training
         self.validation = validation
         self.first = model.epochs_done
-        self.last = last
+        self.epochs = epochs
         self.callbacks = callbacks
+        self.callback_states: list[dict[str, Any]] = []
         self.verbose = verbose
-        self.watchers = [callback for callback in callbacks if watches_steps(callback)]
+        self.recorder: Recorder | None = None
         self.history = History()
         self.batch = 0
         self.seconds = self.waited = 0.0
-        group = steps.update.accumulate
-        self.steps_per_epoch = -(-len(training) // group)
+        self._watchers = [callback for callback in callbacks if watches_steps(callback)]
+        self._steps_per_epoch = -(-len(training) // steps.update.accumulate)
+        self._clock = time.perf_counter()
+
+    @property
+    def last(self) -> int:
+        """The number of epochs after which the model is done."""
+        return self.first + self.epochs
 
     def run(self) -> History:
         """Train up to the last epoch; see `Model.fit`."""
-        model, history, began = self.model, self.history, time.perf_counter()
-        model.stop_training = False
+        self._clock = time.perf_counter()
+        self.model.stop_training = False
         for callback in self.callbacks:
-            callback.model = model
+            callback.model = self.model
             callback.on_train_begin()
         if self.validation is None:
             check_watched(self.callbacks)
-        samples = self.training.samples
-        done = (model.epochs_done - self.first) * samples + self.batch * self.training.batch_size
+        for callback, state in zip(self.callbacks, self.callback_states, strict=False):
+            callback.load_state(state)
+        if self.recorder is not None:
+            self.recorder.begin()
+        if self.batch:
+            self.steps.prepare(self.training)
         try:
-            with (
-                progress(self.verbose, self.first, self.last - self.first, samples, done) as shown,
-                deferred_interrupt() as interrupt,
-                training_mode(model.network, model.frozen),
-            ):
-                while model.epochs_done < self.last and not (
-                    interrupt.requested or history.stopped
-                ):
-                    self._epoch(shown, interrupt)
+            with self._shown() as shown, deferred_interrupt() as interrupt:
+                with training_mode(self.model.network, self.model.frozen):
+                    self._epochs(shown, interrupt)
                 if interrupt.requested:
-                    history.interrupted = True
+                    self.history.interrupted = True
                     shown.note("interrupted: what was learnt so far is kept")
         finally:
-            history.seconds += time.perf_counter() - began
+            self.count_time()
+        if self.recorder is not None:
+            self.recorder.write()
         for callback in self.callbacks:
             callback.on_train_end()
-        return history
+        return self.history
+
+    @contextmanager
+    def _shown(self) -> Iterator[Progress]:
+        samples, epochs = self.training.samples, self.model.epochs_done - self.first
+        done = epochs * samples + self.batch * self.training.batch_size
+        with progress(self.verbose, self.first, self.epochs, samples, done) as shown:
+            yield shown
+
+    def count_time(self) -> None:
+        """Bring the history's time up to now."""
+        now = time.perf_counter()
+        self.history.seconds += now - self._clock
+        self._clock = now
+
+    # --- epochs ---
+
+    def _epochs(self, shown: Progress, interrupt: Interrupt) -> None:
+        while self.model.epochs_done < self.last:
+            self._epoch(shown, interrupt)
+            if interrupt.requested or self.history.stopped:
+                return
 
     def _epoch(self, shown: Progress, interrupt: Interrupt) -> None:
         """An epoch, or the rest of it."""
-        model, epoch = self.model, self.model.epochs_done
+        epoch = self.model.epochs_done
         if self.batch == 0:
             self.seconds = self.waited = 0.0
             self.steps.training.reset()
             self.steps.forget()
             for callback in self.callbacks:
                 callback.on_epoch_begin(epoch)
-        if not self._batches(epoch, shown, interrupt):
-            return
-        values = self.steps.training.values()
-        if self.validation is not None:
-            measured = model.measure(self.validation)
-            values |= {f"validation_{name}": value for name, value in measured.items()}
+        try:
+            if not self._batches(epoch, shown, interrupt):
+                return
+            values = self.steps.training.values()
+            if self.validation is not None:
+                measured = self.model.measure(self.validation)
+                values |= {f"validation_{name}": value for name, value in measured.items()}
+        except Exception as error:
+            # Between two batches everything is sound.
+            if self.recorder is not None:
+                self.recorder.save_before(error)
+            raise
+        self._end_epoch(epoch, values, shown)
+
+    def _end_epoch(self, epoch: int, values: dict[str, float], shown: Progress) -> None:
         rate = self.steps.training.samples / max(self.seconds, 1e-9)
         waiting = self.waited / max(self.seconds, 1e-9)
         self.batch = 0
-        model.epochs_done += 1
+        self.model.epochs_done += 1
         self.history.add(
             epoch,
             values,
@@ -113,21 +153,16 @@ class Training:
             waiting=waiting,
             learning_rate=self.rates.now(),
         )
+        if self.recorder is not None:
+            self.recorder.after_epoch(epoch, values)
         shown.end_epoch(epoch, values, rate, waiting)
         for callback in self.callbacks:
             callback.on_epoch_end(epoch, values)
-        self.history.stopped = model.stop_training
+        self.history.stopped = self.model.stop_training
+        if self.recorder is not None:
+            self.recorder.end_epoch()
 
-    def _step(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], bool]:
-        """A batch: its loss, what is gathered from it, and whether it ended in an update."""
-        group = self.steps.update.accumulate
-        number = self.batch + 1
-        updates = group == 1 or number % group == 0 or number == len(self.training)
-        if updates:
-            self.rates.set(self.model.steps_done, self.steps_per_epoch)
-        if group == 1:
-            return *self.steps.train(*batch), updates
-        return *self.steps.accumulate(batch, updates), updates
+    # --- batches ---
 
     def _batches(self, epoch: int, shown: Progress, interrupt: Interrupt) -> bool:
         """The batches of an epoch that are not done yet; whether all are done now."""
@@ -147,12 +182,14 @@ class Training:
                 self.batch += 1
                 if updated:
                     model.steps_done += 1
-                    for callback in self.watchers:
+                    for callback in self._watchers:
                         callback.on_step_end(model.steps_done - 1, loss)
                 shown.advance(epoch, totals.samples, look)
+                if self.recorder is not None:
+                    self.recorder.after_step(look)
                 if interrupt.requested:
                     return False
-                if self.watchers and model.stop_training:
+                if self._watchers and model.stop_training:
                     self.history.stopped = True
                     return False
         except NonFiniteError as error:
@@ -165,3 +202,14 @@ class Training:
         finally:
             look()
         return True
+
+    def _step(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], bool]:
+        """A batch: its loss, what is gathered from it, and whether it ended in an update."""
+        group = self.steps.update.accumulate
+        number = self.batch + 1
+        updates = group == 1 or number % group == 0 or number == len(self.training)
+        if updates:
+            self.rates.set(self.model.steps_done, self._steps_per_epoch)
+        if group == 1:
+            return *self.steps.train(*batch), updates
+        return *self.steps.accumulate(batch, updates), updates

@@ -29,6 +29,7 @@ from neurona.train.optimizers import make_optimizer
 from neurona.train.parts import Part
 from neurona.train.preprocessing import Preprocessing, from_json, to_json
 from neurona.train.rates import Rates
+from neurona.train.recorder import EVERY, Every, recorded_run
 from neurona.train.selection import check_frozen, evaluation_mode
 from neurona.train.steps import Steps, require_weighable
 from neurona.train.update import Update
@@ -162,6 +163,10 @@ class Model:
         seed: int = 0,
         callbacks: Iterable[Callback] = (),
         verbose: bool = True,
+        run: str | PathLike[str] | None = None,
+        resume: bool = False,
+        checkpoint_every: Every = EVERY,
+        report: bool = True,
     ) -> History:
         """Train on inputs `(sample, …)` and targets of the same length.
 
@@ -178,10 +183,16 @@ class Model:
           validation are not weighed by them.
         - `seed`: the order of the samples depends on it and the epoch's number, nothing else.
         - `verbose`: show progress.
+        - `run`: a folder, new or empty, in which the run is kept: see `train.run_folder`.
+        - `resume`: go on with the run in that folder, bit for bit as if it had never stopped. Model
+          and arguments must be those it was started with; `epochs` may be more.
+        - `checkpoint_every`: seconds between states to go on from, or text as "500 steps"; one is
+          also written at the end of each epoch. `report`: write `report.html` at the end.
 
         Ctrl-C ends after the step at work; what was learnt stays and the history says so.
-        Raises before anything is learnt for data that do not fit the network and the loss, and
-        `NonFiniteError` before the update is written when a loss is NaN or infinite.
+        Raises before anything is learnt for data that do not fit the network and the loss,
+        `NonFiniteError` before the update is written when a loss is NaN or infinite, and
+        `CheckpointError` for a folder that cannot be used or a run that cannot go on.
         """
         rates = self._ready_to_learn(epochs)
         rest: Any = validation_data
@@ -203,17 +214,24 @@ class Model:
             validation = self._in_memory(rest, "validation", batch_size=batch_size, shuffle=False)
         elif rest is not None:
             validation = self.part(rest, "validation", batch_size=batch_size, shuffle=False)
-        run = Training(
+        if run is not None:
+            # Which sizes of batches were met before must not matter to the bits of a run.
+            self.steps = self.steps.fresh()
+        elif resume:
+            raise ArgumentError("fit: resume=True needs the folder of the run, as in run='runs/a'")
+        session = Training(
             self,
             self.steps,
             rates,
             training,
             validation,
-            last=self.epochs_done + epochs,
+            epochs=epochs,
             callbacks=checked_callbacks(callbacks),
             verbose=verbose,
         )
-        return run.run()
+        if run is None:
+            return session.run()
+        return recorded_run(session, Path(run), checkpoint_every, resume=resume, report=report)
 
     def _ready_to_learn(self, epochs: int) -> Rates:
         if self.optimizer is None or self._rates is None:
@@ -350,8 +368,12 @@ class Model:
         Raises `ArgumentError` for a network that cannot be described and `CheckpointError` when
         the folder cannot be written.
         """
+        checkpoint.write(Path(folder), self.description(), self.network.state_dict())
+
+    def description(self) -> dict[str, Any]:
+        """What `model.json` holds, fit for JSON. Raises `ArgumentError`; see `save`."""
         loss = self.loss_name if self.loss is None or is_plain(self.loss) else None
-        description = {
+        return {
             "network": architecture.describe(self.network),
             "preprocessing": to_json(self.preprocessing),
             "classes": list(self.classes),
@@ -361,7 +383,6 @@ class Model:
             "metrics": [known for m in self.metrics if (known := describe_metric(m, loss))],
             "epochs": self.epochs_done,
         }
-        checkpoint.write(Path(folder), description, self.network.state_dict())
 
     @classmethod
     def load(cls, folder: str | PathLike[str]) -> Model:

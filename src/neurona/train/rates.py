@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from neurona.core.errors import ArgumentError
+from neurona.core.variable import Variable
 from neurona.optim.optimizer import Optimizer
 from neurona.optim.schedules import Schedule
 
@@ -35,9 +36,13 @@ class Rates:
                 f"schedule: {self.schedule!r} gives the factor {factor} at step {step}; it must be "
                 "finite and not negative"
             )
-        for rate, initial in zip(self.optimizer.rates, self.initial, strict=True):
+        for rate, initial in self.with_initial():
             rate.assign(np.float64(initial * factor))
         self._factor = factor
+
+    def with_initial(self) -> list[tuple[Variable, float]]:
+        """Each learning rate with what it was at the beginning."""
+        return list(zip(self.optimizer.rates, self.initial, strict=True))
 
     def now(self) -> float:
         """The first learning rate."""

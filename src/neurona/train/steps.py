@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from neurona.compiler import compile as compile_function
 from neurona.core.check import ensure
 from neurona.core.errors import ArgumentError, NonFiniteError, ShapeError
+from neurona.core.op import Array
 from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
 from neurona.nn.module import Module
@@ -21,6 +22,7 @@ from neurona.ops.operand import cast
 from neurona.optim.optimizer import Optimizer, working_dtype
 from neurona.train.losses import OUTPUTS, Loss
 from neurona.train.metrics import Metric
+from neurona.train.parts import Part
 from neurona.train.totals import Totals
 from neurona.train.update import Update
 
@@ -69,6 +71,30 @@ class Steps:
             result = self._finish_step(float(self.collected_samples), *batch)
             self.collected_samples = 0
         return result
+
+    def fresh(self) -> Steps:
+        """The same steps, with nothing compiled or added up yet."""
+        metrics = self.training.metrics
+        return Steps(self.network, self.optimizer, self.loss, metrics, self.update, self.outputs)
+
+    def prepare(self, part: Part) -> None:
+        """Compile for batches of full size first, as a run from the start of an epoch does.
+
+        The program that is made first is the one for its size alone, and rounds in its own way.
+        """
+        group = self.update.accumulate
+        full = [np.zeros((part.batch_size, *array.shape[1:]), array.dtype) for array in part.peek()]
+        if group == 1 and len(part) > 1:
+            self.train.prepare(*full)
+        elif group > 1 and len(part) >= group:
+            self._finish_step.prepare(1.0, *full)
+
+    def load_collected(self, gradients: Mapping[str, Array], samples: int) -> None:
+        """Go on with gradients that were collected before."""
+        self.forget()
+        self.collected_samples = samples
+        for path, gradient in gradients.items():
+            self.collected[path] = Variable(gradient, path, requires_grad=False)
 
     def forget(self) -> None:
         """Throw collected gradients away."""
