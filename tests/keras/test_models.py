@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import neurona as ne
 from neurona import keras, nn, train
 from neurona.core.errors import ArgumentError, CheckpointError, DataError, NeuronaError, ShapeError
 from neurona.keras import layers
@@ -128,6 +130,78 @@ def test_a_sequential_comes_back_as_one_and_train_reads_it(tmp_path: Path) -> No
     other.save(tmp_path / "other")
     with pytest.raises(CheckpointError, match="Linear"):
         keras.models.load_model(tmp_path / "other")
+
+
+@train.register
+class Scaled(keras.layers.Layer):
+    """A layer of one's own."""
+
+    def __init__(self, start: float = 1.0, **common: Any) -> None:
+        super().__init__(**common)
+        self.start = start
+
+    def build(self, shape: Any) -> None:
+        self.factor = ne.Variable(np.full(shape[1:], self.start, np.float32))
+
+    def forward(self, x: Any) -> Any:
+        return self.factor * x
+
+
+def test_a_layer_of_ones_own_learns_and_is_saved(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((3,)), Scaled(0.5), layers.Dropout(0.0)])
+    model.compile(keras.optimizers.SGD(0.1), lambda t, y: ne.mean((t - y) * (t - y), axis=-1))
+    model.fit(np.ones((20, 3)), np.full((20, 3), 2.0), epochs=9, verbose=0)
+    (factor,) = model.get_weights()
+    assert (factor > 0.9).all()
+    model.save(tmp_path)
+    again = keras.models.load_model(tmp_path)
+    assert again.optimizer is None  # its loss is known to this program alone
+    np.testing.assert_array_equal(again.predict(np.ones((1, 3)))[0], factor)
+
+
+def test_called_directly_a_model_is_not_in_training() -> None:
+    model = keras.Sequential([layers.Dropout(0.5, input_dim=400, seed=1), layers.Dense(1)])
+    x = np.ones((1, 400))
+    out = model(x)
+    assert out.shape == (1, 1)
+    np.testing.assert_allclose(out.numpy(), model.predict(x), rtol=1e-6)
+    assert model(x, training=True).item() != out.item()
+    assert model(x).item() == out.item()
+    kept = layers.Dropout(0.5)(x, training=True).numpy()
+    assert set(kept.ravel().tolist()) == {0.0, 2.0}
+
+
+def test_a_frozen_model_inside_another_uses_its_statistics() -> None:
+    base = keras.Sequential([layers.Dense(4, input_dim=3), layers.BatchNormalization()])
+    base.trainable = False
+    start = keras.Input((3,))
+    model = keras.Model(start, layers.Dense(1)(base(start)))
+    model.compile("sgd", "mse")
+    before = base.get_weights()
+    model.fit(pattern((30, 3), 1), np.ones(30), verbose=0)
+    for old, new in zip(before, base.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert sum(one.size for one in model.trainable_weights) == 5
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda config: config.pop("calls"),
+        lambda config: config.update(output=99),
+        lambda config: config["layers"][1].update(class_name="Any"),
+        lambda config: config["layers"][1].update(class_name="Sequential"),
+        lambda config: config["layers"][1]["config"].update(units="many"),
+        lambda config: config["layers"][1]["config"].update(units=1 << 50),
+        lambda config: config["layers"][1]["config"].update(activation="os.system"),
+        lambda config: config["calls"][0].__setitem__(1, [7]),
+    ],
+)
+def test_spoilt_descriptions_are_refused(spoil: Callable[[Any], Any]) -> None:
+    config = json.loads(dense(keras).to_json())
+    spoil(config)
+    with pytest.raises(ArgumentError):
+        keras.models.model_from_json(json.dumps(config))
 
 
 def test_probabilities_at_their_ends() -> None:

@@ -69,6 +69,13 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
+def name_of(identifier: str | Activation | None) -> str | Activation | None:
+    """The name of a function that has one, so that it can be kept in a file."""
+    if callable(identifier):
+        return next((name for name, one in ACTIVATIONS.items() if one is identifier), identifier)
+    return identifier
+
+
 def get(identifier: str | Activation | None) -> Activation:
     """The function of a name; None is "linear" and a function is its own.
 

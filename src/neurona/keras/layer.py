@@ -9,6 +9,7 @@ import numpy as np
 
 from neurona.core.dtypes import DType, as_dtype, float32
 from neurona.core.errors import ArgumentError, NeuronaError, ShapeError, nearest
+from neurona.core.node import constant
 from neurona.core.op import Array, Spec
 from neurona.core.tensor import Tensor
 from neurona.core.trace import recording, set_grad_enabled
@@ -75,9 +76,22 @@ class Layer(Module):
     - `dtype`: only float32.
 
     A layer makes its weights when it is first called and so knows the shape of its input:
-    on a `KerasTensor` it is wired into a network, on arrays it computes.
-    A new layer defines `forward(self, x)`, and `build(self, shape)` if it has weights; it keeps its
-    constructor's arguments as attributes of the same names and gives `**common` to this class.
+    on a `KerasTensor` it is wired into a network, on arrays it computes, as in evaluation unless
+    `training=True` is said.
+
+    A new layer defines `forward(self, x)`, and `build(self, shape)` if it has weights, Variables
+    that it assigns to attributes. It keeps its constructor's arguments as attributes of the same
+    names, gives `**common` to this class, and can be saved once it is given to `train.register`.
+
+    >>> import neurona as ne
+    >>> from neurona import keras
+    >>> class Scale(keras.layers.Layer):
+    ...     def build(self, shape):
+    ...         self.factor = ne.Variable(ne.ones(shape[1:]))
+    ...     def forward(self, x):
+    ...         return self.factor * x
+    >>> keras.Sequential([keras.Input((5,)), Scale()]).count_params()
+    5
     """
 
     SEVERAL = False
@@ -87,6 +101,7 @@ class Layer(Module):
 
     def __init__(self, **common: Any) -> None:
         self._check(common)
+        self.training = False
         self.name: str | None = common.get("name")
         self._trainable = bool(common.get("trainable", True))
         self._given_name = self.name is not None
@@ -118,7 +133,8 @@ class Layer(Module):
 
     def own_weights(self) -> Sequence[Weight]:
         """The weights in Keras's order, learnt ones first."""
-        return ()
+        named = [*self.named_parameters(), *self.named_buffers()]
+        return [Weight(name, variable) for name, variable in named]
 
     def penalties(self) -> Sequence[Tensor]:
         """What the layer's regularisers add to the loss."""
@@ -126,14 +142,29 @@ class Layer(Module):
 
     # --- calling ---
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        tensors = args[0] if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+        """The output for KerasTensors or arrays; see the class.
+
+        training: for this call; by default the mode the layer is in.
+        """
+        several = self.SEVERAL and isinstance(inputs, (list, tuple))
+        tensors = inputs if several else [inputs]
         if any(isinstance(one, KerasTensor) for one in tensors):
+            if training is not None:
+                raise ArgumentError(f"{self.title}: training is chosen when the model runs")
             return self.connect(*tensors)
         if not self.built:
             shapes = [(None, *np.shape(one)[1:]) for one in tensors]
             self.make(shapes if self.SEVERAL else shapes[0])
-        return super().__call__(*args, **kwargs)
+        given = [_as_tensor(one) for one in tensors]
+        mode = self.training
+        if training is not None:
+            self.train(training)
+        try:
+            return super().__call__(given if several else given[0])
+        finally:
+            if training is not None:
+                self.train(mode)
 
     @property
     def built(self) -> bool:
@@ -213,9 +244,11 @@ class Layer(Module):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
+        for layer in self.modules():
+            if isinstance(layer, Layer):
+                layer._trainable = bool(value)
+                layer._changed()
         (self.unfreeze if value else self.freeze)()
-        self._changed()
 
     def count_params(self) -> int:
         """How many numbers the weights hold, moving statistics included."""
@@ -234,6 +267,14 @@ class Layer(Module):
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """The layer that has this `get_config()`."""
         return cls(**config)
+
+
+def _as_tensor(x: Any) -> Any:
+    """Arrays and lists of floats in float32, as Keras casts them."""
+    if isinstance(x, Tensor):
+        return x
+    array = np.asarray(x)
+    return Tensor(constant(array.astype(np.float32 if array.dtype.kind == "f" else array.dtype)))
 
 
 def spec_of(tensor: KerasTensor) -> Spec:

@@ -28,7 +28,7 @@ class Activation(Layer):
 
     def __init__(self, activation: Any, **common: Any) -> None:
         super().__init__(**common)
-        self.activation = activation
+        self.activation = activations.name_of(activation)
         self._activate = activations.get(activation)
 
     def forward(self, x: Any) -> Tensor:

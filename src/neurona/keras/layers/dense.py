@@ -46,7 +46,7 @@ class Dense(Layer):
     ) -> None:
         super().__init__(**common)
         self.units = extent(self.title, "units", units)
-        self.activation = activation
+        self.activation = activations.name_of(activation)
         self._activate = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurona import nn, random
+from neurona import random
 from neurona.core.errors import ArgumentError
 from neurona.core.tensor import Tensor
 from neurona.keras.layer import Layer
+from neurona.nn import functional
+from neurona.nn.functional.dropout import check_probability
 from neurona.ops.generator import Generator
 from neurona.ops.operand import operand
 
@@ -22,11 +24,11 @@ class Dropout(Layer):
         super().__init__(**common)
         self.rate = rate
         self.seed = seed
-        self.dropout = nn.Dropout(rate, generator=None if seed is None else Generator(seed))
+        check_probability(self.title, rate)
+        self._generator = None if seed is None else Generator(seed)
 
     def forward(self, x: Any) -> Tensor:
-        y: Tensor = self.dropout(x)
-        return y
+        return functional.dropout(x, self.rate, self.training, generator=self._generator)
 
 
 class GaussianNoise(Layer):

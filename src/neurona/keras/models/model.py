@@ -9,10 +9,12 @@ from typing import Any
 from neurona import train
 from neurona.core.errors import ArgumentError, nearest
 from neurona.core.op import Array
+from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
 from neurona.keras.layer import Layer
 from neurona.keras.layers.reshaping import InputLayer
 from neurona.keras.models import saving
+from neurona.keras.models.inputs import inputs_for
 from neurona.keras.models.network import KerasNetwork
 from neurona.keras.models.summary import table
 from neurona.keras.models.training import Trained
@@ -58,9 +60,15 @@ class Model(Trained):
         """The model's name."""
         return str(self.network.name)
 
-    def __call__(self, x: Any) -> Any:
-        """The output for KerasTensors (the model becomes a layer) or arrays (computed as it is)."""
-        return self.network(x)
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
+        """The output for KerasTensors (the model becomes a layer) or arrays.
+
+        training: whether dropout and the like are at work, by default not.
+        """
+        several = isinstance(x, (list, tuple)) and len(self.network.inputs) > 1
+        if any(isinstance(one, (KerasTensor, Tensor)) for one in (x if several else [x])):
+            return self.network(x, training)
+        return self.network(inputs_for(self.network, x, "model"), training)
 
     # --- what is in it ---
 
@@ -143,7 +151,7 @@ class Model(Trained):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """The model that has this `get_config()`, with new weights."""
-        return saving.around(saving.built(config))
+        return saving.around(KerasNetwork.from_config(config))
 
     @classmethod
     def of(cls, network: KerasNetwork) -> Model:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from neurona import nn, train
-from neurona.core.errors import ArgumentError
+from neurona.core.errors import ArgumentError, NeuronaError
 from neurona.core.op import Spec
 from neurona.core.tensor import Tensor
 from neurona.keras import layers as known_layers
@@ -15,6 +15,7 @@ from neurona.keras.models.wiring import Wiring
 from neurona.keras.symbolic import KerasTensor, Shape, lengths_of, size
 from neurona.ops.broadcast import reshape
 from neurona.ops.operand import cast, operand
+from neurona.train.architecture import layer_class
 
 
 class Call(NamedTuple):
@@ -152,6 +153,22 @@ class KerasNetwork(Layer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> KerasNetwork:
+        """The network that has this `get_config()`. Raises `ArgumentError` for what is none."""
+        try:
+            return cls._from(config)
+        except NeuronaError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ArgumentError(
+                f"keras: not the description of a model: {type(error).__name__} {error}"
+            ) from None
+        except (MemoryError, RecursionError) as error:
+            raise ArgumentError(
+                f"keras: a model too large or deep: {type(error).__name__}"
+            ) from None
+
+    @classmethod
+    def _from(cls, config: Mapping[str, Any]) -> KerasNetwork:
         made: dict[str, Any] = {one["config"]["name"]: layer_of(one) for one in config["layers"]}
         inputs = [made[name].output for name in config["inputs"]]
         tensors: list[KerasTensor] = list(inputs)
@@ -189,6 +206,9 @@ def layer_of(description: Mapping[str, Any]) -> Layer:
     Raises `ArgumentError` for a class that is not there.
     """
     name, config = description["class_name"], description["config"]
-    cls: Any = KerasNetwork if name == KerasNetwork.__name__ else getattr(known_layers, name)
+    known = name in known_layers.__all__
+    cls: Any = getattr(known_layers, name) if known else layer_class(str(name), "keras")
+    if not (isinstance(cls, type) and issubclass(cls, Layer)):
+        raise ArgumentError(f"keras: {name!r} is no layer of Keras's spelling")
     made: Layer = cls.from_config(config)
     return made

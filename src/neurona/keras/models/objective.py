@@ -96,13 +96,13 @@ def targets_for(network: KerasNetwork, loss: Loss, y: Any, part: str) -> Array:
     array = np.asarray(y)
     if array.dtype.kind not in "biuf":
         raise DataError(f"{part}: targets must be numbers, not {array.dtype}")
-    if loss.TARGETS == "any":
-        return array.astype(dtype) if array.dtype.kind == "f" else array
     shape = array.shape
-    if array.ndim == len(wanted) + 1 and array.shape[-1] == 1:
+    if array.ndim == len(wanted) + 1 and array.shape[-1] == 1 and loss.TARGETS != "any":
         array = array[..., 0]
     elif array.ndim == len(wanted) - 1 and wanted[-1] == 1:
         array = array[..., np.newaxis]
+    if loss.TARGETS == "any":
+        return array if array.dtype.kind in "iu" else array.astype(dtype)
     if array.shape[1:] != wanted[1:]:
         hint = ""
         if shape[1:] in ((), (1,)) and loss.TARGETS == "same" and len(wanted) == 2:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neurona import train
 from neurona.core.errors import ArgumentError, CheckpointError
@@ -93,14 +93,4 @@ def model_from_json(text: str) -> Model:
         raise ArgumentError(f"model_from_json: not JSON: {error}") from None
     if not isinstance(config, Mapping):
         raise ArgumentError("model_from_json: not the description of a model")
-    return around(built(config))
-
-
-def built(config: Mapping[str, Any]) -> KerasNetwork:
-    """The network of a configuration. Raises `ArgumentError` for what is none."""
-    try:
-        return KerasNetwork.from_config(config)
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ArgumentError(
-            f"keras: not the description of a model: {type(error).__name__} {error}"
-        ) from None
+    return around(KerasNetwork.from_config(config))
