@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from neurona.core.errors import ArgumentError, CheckpointError, DataError, DTypeError, ShapeError
-from neurona.data import Standardizer, digits
+from neurona.data import ArraySource, Loader, Standardizer, StreamLoader, digits
 
 EPS = np.finfo(np.float64).eps
 
@@ -29,6 +29,24 @@ def test_statistics_are_those_of_numpy(rng: np.random.Generator, shape: tuple[in
     bound = 8 * EPS * (1 + np.abs(x).max(axis=0) / standardizer.scale)
     assert (np.abs(z.mean(axis=0)) < bound).all()
     assert (np.abs(z.std(axis=0, ddof=1) - 1) < bound).all()
+
+
+@pytest.mark.parametrize("axis", [0, (0, 1, 2)])
+def test_a_loader_is_measured_batch_by_batch(rng: np.random.Generator, axis: Any) -> None:
+    x = rng.normal(3, 2, (500, 4, 3)).astype(np.float32)
+    x[:, 1, 1] = 7
+    expected = Standardizer.fit(x, axis=axis)
+    plain = Loader(x, np.arange(500), batch_size=32)
+    with StreamLoader(ArraySource(x, np.arange(500)), batch_size=7, workers=2) as stream:
+        for loader in (plain, stream):
+            found = Standardizer.fit(loader, axis=axis)
+            np.testing.assert_allclose(found.mean, expected.mean, rtol=50 * EPS)
+            np.testing.assert_allclose(found.scale, expected.scale, rtol=50 * EPS)
+    x[40, 2, 0] = np.nan
+    with pytest.raises(DataError, match=r"holds nan at index \(40, 2, 0\)"):
+        Standardizer.fit(Loader(x, batch_size=32, shuffle=False))
+    with pytest.raises(ArgumentError, match=r"axes of \(500, 4, 3\), found 3"):
+        Standardizer.fit(Loader(x, batch_size=32), axis=3)
 
 
 def test_divides_by_one_less_than_the_number_of_samples() -> None:

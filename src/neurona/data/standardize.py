@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurona.core.errors import ArgumentError, CheckpointError, DataError, DTypeError, ShapeError
+from neurona.data.loader import Batches
 
 _ROWS_AT_ONCE = 4096
 
@@ -39,8 +40,12 @@ class Standardizer:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, inputs: NDArray[Any], *, axis: int | tuple[int, ...] = 0) -> Standardizer:
+    def fit(
+        cls, inputs: NDArray[Any] | Batches, *, axis: int | tuple[int, ...] = 0
+    ) -> Standardizer:
         """Measure mean and scale of `inputs`, `(sample, …)`, in float64.
+
+        A loader is read once, its epoch 0; the first array of a batch holds the inputs.
 
         `axis`: the axes over which statistics are taken, 0 among them. `axis=(0, 1, 2)` gives the
         images `(sample, row, column)` one mean and one scale for all their pixels.
@@ -49,16 +54,15 @@ class Standardizer:
         beyond 1e154 or so, whose squares are infinite; DTypeError for arrays that are not numbers;
         ArgumentError for axes that are not there.
         """
-        inputs = _numbers(inputs)
+        blocks, shape = _blocks(inputs)
         axes = (axis,) if isinstance(axis, int) else tuple(axis)
-        if 0 not in axes or len(set(axes)) < len(axes) or not set(axes) <= set(range(inputs.ndim)):
+        if 0 not in axes or len(set(axes)) < len(axes) or not set(axes) <= set(range(len(shape))):
             raise ArgumentError(
-                f"Standardizer: axis must hold 0 and no more than the axes of {inputs.shape}, "
-                f"found {axis}"
+                f"Standardizer: axis must hold 0 and no more than the axes of {shape}, found {axis}"
             )
-        if inputs.size == 0:
-            raise DataError(f"Standardizer: no values to measure in inputs of shape {inputs.shape}")
-        count, mean, squares, constant = _moments(inputs, axes)
+        if 0 in shape:
+            raise DataError(f"Standardizer: no values to measure in inputs of shape {shape}")
+        count, mean, squares, constant = _moments(blocks, axes)
         deviation = np.sqrt(squares / max(count - 1, 1))
         if not (np.isfinite(deviation) | constant).all():
             raise DataError(
@@ -143,19 +147,32 @@ def _numbers(values: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
+def _blocks(inputs: NDArray[Any] | Batches) -> tuple[Iterator[NDArray[Any]], tuple[int, ...]]:
+    """Return inputs block by block, and the shape of all of them."""
+    if isinstance(inputs, Batches):
+        shape = (inputs.samples, *_numbers(inputs.peek()[0]).shape[1:])
+        return (_numbers(batch[0]) for batch in inputs.epoch(0)), shape
+    whole = _numbers(inputs)
+    starts = range(0, len(whole), _ROWS_AT_ONCE)
+    return (whole[start : start + _ROWS_AT_ONCE] for start in starts), whole.shape
+
+
 def _moments(
-    inputs: NDArray[Any], axes: tuple[int, ...]
+    blocks: Iterator[NDArray[Any]], axes: tuple[int, ...]
 ) -> tuple[int, NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Return values a column, their mean, their Σ(x − mean)², and which columns are constant."""
     count, mean, squares = 0, np.float64(0), np.float64(0)
     low, high = np.float64(np.inf), np.float64(-np.inf)
     with np.errstate(over="ignore", invalid="ignore"):  # the caller says so in words
-        for start in range(0, len(inputs), _ROWS_AT_ONCE):
-            rows = inputs[start : start + _ROWS_AT_ONCE].astype(np.float64)
+        start = 0
+        for block in blocks:
+            rows = block.astype(np.float64)
             if not np.isfinite(rows).all():
                 place = np.unravel_index(int(np.argmin(np.isfinite(rows))), rows.shape)
                 index = (start + int(place[0]), *(int(k) for k in place[1:]))
-                raise DataError(f"Standardizer: inputs holds {inputs[index]} at index {index}")
+                found = block[tuple(int(k) for k in place)]
+                raise DataError(f"Standardizer: inputs holds {found} at index {index}")
+            start += len(rows)
             low = np.minimum(low, rows.min(axis=axes, keepdims=True))
             high = np.maximum(high, rows.max(axis=axes, keepdims=True))
             # Chan, Golub, LeVeque (1979): merge count, mean and sum of squares of two parts.

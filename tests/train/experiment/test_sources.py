@@ -126,8 +126,16 @@ def test_streams_with_other_codes_and_weights(pictures: Path) -> None:
     parts = load_parts(config)
     model = make_model(config, parts)
     assert run(model, config, parts, verbose=False).scores["accuracy"] >= 0
-    with pytest.raises(ArgumentError, match=r"data.standardize: needs all pictures in memory"):
-        load_parts(config_of(images=str(pictures), workers=1, standardize=True))
+
+
+def test_streams_are_standardised_as_arrays_are(pictures: Path) -> None:
+    found = []
+    for workers in (0, 2):
+        config = config_of(images=str(pictures), workers=workers, standardize=True)
+        standardizer = make_model(config, load_parts(config)).preprocessing
+        assert isinstance(standardizer, data.Standardizer)
+        found.append([standardizer.mean.item(), standardizer.scale.item()])
+    np.testing.assert_allclose(*found, rtol=1e-12)
 
 
 def test_files_of_arrays(tmp_path: Path) -> None:

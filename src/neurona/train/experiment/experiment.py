@@ -122,9 +122,13 @@ def _metrics(config: Config, training: Part, code: str) -> list[Any]:
 def _preprocessing(config: DataConfig, training: Part, example: Any) -> Preprocessing | None:
     if config.divide_by is not None:
         return Division(config.divide_by)
-    if config.standardize and isinstance(training, Dataset):
-        axes = tuple(range(training.inputs.ndim)) if training.inputs.ndim > 2 else 0
-        return Standardizer.fit(training.inputs, axis=axes)
+    if config.standardize:
+        axes = tuple(range(example.ndim)) if example.ndim > 2 else 0
+        if isinstance(training, Dataset):
+            return Standardizer.fit(training.inputs, axis=axes)
+        options: Any = {"batch_size": 256, "shuffle": False, "workers": config.workers}
+        with StreamLoader(training, **options) as loader:
+            return Standardizer.fit(loader, axis=axes)
     if example.dtype == np.uint8:
         most = int(training.inputs.max()) if isinstance(training, Dataset) else 255
         raise ArgumentError(

@@ -70,11 +70,6 @@ def load_parts(
     divided = _divided(origin, config)
     if isinstance(divided[0], Table):
         return _encoded_tables(divided, origin, config.data)
-    if config.data.standardize and isinstance(divided[0], Source):
-        raise ArgumentError(
-            "data.standardize: needs all pictures in memory; leave workers out, or choose "
-            "divide_by = 255"
-        )
     return Parts(*divided, origin.reader)
 
 
