@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from neurona.core.errors import ArgumentError, nearest
+from neurona.core.errors import ArgumentError, choices, nearest
 
 
 class Schedule:
@@ -254,7 +254,7 @@ stretch=1.0))
             f'{{"name": "step", "every": 30}}, not {given!r}'
         )
     if name not in SCHEDULES:
-        raise ArgumentError(f"{place}: unknown name {name!r}{nearest(name, SCHEDULES)}")
+        raise ArgumentError(f"{place}: unknown name {name!r}{choices(name, SCHEDULES)}")
     kind: Any = SCHEDULES[name]
     warm_up = {_WARM_UP[key]: options.pop(key) for key in _WARM_UP if key in options}
     known = [field.name for field in fields(kind)]

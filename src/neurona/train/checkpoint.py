@@ -19,7 +19,7 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "preprocessing": (dict, type(None)),
     "classes": (list,),
     "reader": (dict, type(None)),
-    "loss": (str, type(None)),
+    "loss": (str, dict, type(None)),
     "outputs": (str, type(None)),
     "metrics": (list,),
     "epochs": (int,),

@@ -16,7 +16,7 @@ from neurona.data.dataset import Dataset
 from neurona.nn.module import Module
 
 # With these a label is the number of an output.
-CLASS_LOSSES = {"cross_entropy", "negative_log_likelihood"}
+CLASS_LOSSES = {"cross_entropy", "cross_entropy_of_probabilities", "negative_log_likelihood"}
 IGNORED = -100
 """The label that these losses leave out if they are not told of another (PyTorch's)."""
 

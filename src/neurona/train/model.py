@@ -23,7 +23,7 @@ from neurona.train import architecture, checkpoint, checks, parts
 from neurona.train.callbacks import Callback, checked_callbacks
 from neurona.train.history import History
 from neurona.train.loop import Training
-from neurona.train.losses import OUTPUTS, Loss, find_loss, is_plain, name_of
+from neurona.train.losses import OUTPUTS, Loss, describe_loss, find_loss, name_of
 from neurona.train.metrics import Metric, describe_metric, find_metrics
 from neurona.train.optimizers import make_optimizer
 from neurona.train.parts import Part
@@ -87,7 +87,7 @@ class Model:
     def compile(
         self,
         optimizer: Optimizer | str | None = None,
-        loss: Loss | str = "cross_entropy",
+        loss: Loss | str | Mapping[str, Any] = "cross_entropy",
         metrics: Iterable[Metric | str | Mapping[str, Any]] = (),
         *,
         schedule: Schedule | str | Mapping[str, Any] | None = None,
@@ -103,8 +103,8 @@ class Model:
 
         - `optimizer`: of the network's parameters (of `train.parameter_groups` for layers with
           rates of their own), or the name of one, with its defaults. `evaluate` needs none.
-        - `loss`: a name of `train.LOSSES`, a layer of `nn`, or a function of output and target that
-          returns a scalar.
+        - `loss`: a name of `train.LOSSES`, {"name": …, and options of its layer}, a layer of `nn`,
+          or a function of output and target that returns a scalar.
         - `metrics`: names of `train.METRICS`, {"name": …, and options}, or objects.
         - `schedule`: one of `optim.schedules`, or its name, or {"name": …, and its arguments}; all
           initial learning rates are multiplied by its factor at each step.
@@ -372,7 +372,7 @@ class Model:
 
     def description(self) -> dict[str, Any]:
         """What `model.json` holds, fit for JSON. Raises `ArgumentError`; see `save`."""
-        loss = self.loss_name if self.loss is None or is_plain(self.loss) else None
+        loss = None if self.loss is None else describe_loss(self.loss)
         return {
             "network": architecture.describe(self.network),
             "preprocessing": to_json(self.preprocessing),
@@ -380,7 +380,9 @@ class Model:
             "reader": reader_to_json(self.reader),
             "loss": loss,
             "outputs": self.steps.outputs,
-            "metrics": [known for m in self.metrics if (known := describe_metric(m, loss))],
+            "metrics": [
+                known for m in self.metrics if (known := describe_metric(m, self.loss_name))
+            ],
             "epochs": self.epochs_done,
         }
 

@@ -179,7 +179,7 @@ def baseline_of(material: Material, task: str) -> Found:
             raise LeftOut("no sample has a class")
         shares = np.bincount(true, minlength=len(answers.classes)) / len(true)
         entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
-        sure = loss in ("cross_entropy", "negative_log_likelihood") or task == "binary"
+        sure = loss in checks.CLASS_LOSSES or task == "binary"
         return {
             "kind": "commonest class",
             "class": answers.classes[int(shares.argmax())],
