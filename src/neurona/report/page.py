@@ -38,7 +38,7 @@ def contents(record: Record) -> Values:
     return {
         "name": record.name,
         "run": record.run,
-        "notes": record.notes,
+        "notes": [*record.notes, *_texts(record.run.get("notes"))],
         "headline": _headline(record),
         "findings": findings,
         "curves": _curves(record),
@@ -69,7 +69,12 @@ def verdict(record: Record) -> list[Finding]:
         classes=answers.get("classes", ()),
         alarms=record.analysis.get("alarms") or (),
         status=str(record.run.get("status", "")),
+        error=str(record.run.get("error", "")),
     )
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
 
 
 # --- numbers as people read them ---

@@ -68,6 +68,7 @@ def judge(
     classes: Sequence[str] = (),
     alarms: Sequence[Mapping[str, str]] = (),
     status: str = "finished",
+    error: str = "",
 ) -> list[Finding]:
     """What there is to say about a run, the worst first.
 
@@ -75,6 +76,7 @@ def judge(
       metrics and "waiting".
     - `baseline`: "loss" and "accuracy" of the best guess that does not look at the inputs.
     - `confusion`: counts (true, said) of `classes`. `alarms`: of `train.analysis`.
+    - `status`, `error`: how the run ended, as run.json tells it.
 
     >>> falling = [{"loss": 1 / e, "validation_loss": 0.5 + 0.1 * e} for e in range(1, 9)]
     >>> for finding in judge(falling):
@@ -88,6 +90,9 @@ def judge(
                 str(a.get("text")), str(a.get("rule")))
         for a in alarms
     ]  # fmt: skip
+    if status == "failed":
+        rule = "an error ended the run"
+        found.append(Finding("failed", "problem", "The run failed", error or "No reason.", rule))
     waiting = [e["waiting"] for e in epochs if math.isfinite(e.get("waiting", math.nan))]
     if waiting and statistics.fmean(waiting) > WAITING:
         found.append(

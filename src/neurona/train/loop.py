@@ -67,6 +67,12 @@ class Training:
         """The number of epochs after which the model is done."""
         return self.first + self.epochs
 
+    def add(self, callback: Callback) -> None:
+        """One more callback, after the others."""
+        self.callbacks = (*self.callbacks, callback)
+        if watches_steps(callback):
+            self._watchers.append(callback)
+
     def run(self) -> History:
         """Train up to the last epoch; see `Model.fit`."""
         self._clock = time.perf_counter()

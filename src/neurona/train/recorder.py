@@ -14,6 +14,7 @@ from neurona.core.errors import ArgumentError, CheckpointError
 from neurona.train import checkpoint, state
 from neurona.train.history import History
 from neurona.train.run_folder import RunFolder
+from neurona.train.run_report import watch_layers, write_report
 
 if TYPE_CHECKING:
     from neurona.train.loop import Training
@@ -174,27 +175,9 @@ class Recorder:
             self._keep_model()
         if self._model is not None:
             self.folder.write_model(*self._model)
-        if report and status != "interrupted":
-            self._analyse()
         self.folder.write_about(status=status)
         if report:
-            from neurona.report import html
-
-            html.write(self.folder.path)
-
-    def _analyse(self) -> None:
-        """Look into the model that the folder holds."""
-        from neurona.train.analysis.look import analyse_part
-
-        training, network = self.training, self.training.model.network
-        named = {"validation": training.validation, "training": training.training}
-        name, part = next((name, part) for name, part in named.items() if part is not None)
-        now = network.state_dict()
-        network.load_state_dict(checkpoint.read(self.folder.path)[1])
-        try:
-            analyse_part(training.model, part, self.folder.path, name)
-        finally:
-            network.load_state_dict(now)
+            write_report(self.training, self.folder, look=status != "interrupted")
 
 
 def recorded_run(
@@ -212,7 +195,9 @@ def recorded_run(
         recorder = training.recorder = Recorder(training, folder, every)
         if resume:
             recorder.resume()
-        history = _noted(training, folder)
+        if report:
+            watch_layers(training, path)
+        history = _noted(training, folder, report=report)
         ended = "interrupted" if history.interrupted else "finished"
         recorder.end("stopped early" if history.stopped else ended, report=report)
         return history
@@ -220,7 +205,7 @@ def recorded_run(
         folder.close()
 
 
-def _noted(training: Training, folder: RunFolder) -> History:
+def _noted(training: Training, folder: RunFolder, *, report: bool) -> History:
     """Train; an error is noted in the folder before it leaves."""
     try:
         return training.run()
@@ -229,6 +214,8 @@ def _noted(training: Training, folder: RunFolder) -> History:
         raise
     except Exception as error:
         folder.note(status="failed", error=str(error))
+        if report:
+            write_report(training, folder, look=False)
         raise
 
 

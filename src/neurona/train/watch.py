@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from neurona.autodiff import gradients
-from neurona.core.errors import ArgumentError, CheckpointError
+from neurona.core.errors import ArgumentError, CheckpointError, NeuronaError
 from neurona.core.variable import Variable
 from neurona.data.files import replacing
 from neurona.train.analysis.layers import Watcher, norm, observing
@@ -45,7 +45,8 @@ class WatchLayers(Callback):
     samples. A healthy step changes weights by about a thousandth.
 
     What is learnt does not depend on it: no random numbers are drawn, no program is made again.
-    Raises `CheckpointError` when the file cannot be written.
+    A network or a loss that fails on the samples ends the watching, not the run; `trouble` then
+    says why. Raises `CheckpointError` when the file cannot be written.
 
     >>> import numpy as np
     >>> from neurona import nn, train
@@ -72,6 +73,7 @@ class WatchLayers(Callback):
         self.inputs = inputs
         self.targets = targets
         self.most = most
+        self.trouble: str | None = None
         self._spent = 0.0
         self._cost = FIRST_COST
         self._begun = time.perf_counter()
@@ -117,8 +119,13 @@ class WatchLayers(Callback):
         line["weights"] = {name: norm(p.numpy()) for name, p in self._watched.items()}
         if self._updates:
             line["updates"] = self._updates
-        with evaluation_mode(self.model.network):
-            line |= self._measured()
+        try:
+            with evaluation_mode(self.model.network):
+                line |= self._measured()
+        except (NeuronaError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            self.trouble = " ".join(str(error).split())
+            self._watched = {}
+            return
         self._append(line)
         self._cost = time.perf_counter() - start
         self._spent += self._cost

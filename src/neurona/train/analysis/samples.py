@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 VALUES = 40
 """Of a row or a sequence, so many values are shown."""
+PROBE_OPERATIONS = 2e8
+"""Floating-point operations of one forward pass that is made after an epoch: some milliseconds."""
 
 Row = list[list[Any]]
 
@@ -93,6 +95,18 @@ def from_part(model: Model, part: Part, most: int) -> Samples:
     dtype = checks.dtype_of(model.network)
     inputs, targets = (parts.as_dtype(array, dtype) for array in batch)
     return Samples(_undone(model, inputs), inputs, targets, indices, part.samples, names)
+
+
+def probe_of(model: Model, part: Part, most: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """A few samples of the training part, fewer where the network is large."""
+    first = part.peek()
+    flops = model.network.summary(first[0][:1]).flops
+    count = max(8, min(most, int(PROBE_OPERATIONS / max(flops, 1))))
+    if part.arrays or isinstance(part.loader, StreamLoader):
+        samples = from_part(model, part, count)
+        return samples.inputs, samples.targets
+    dtype = checks.dtype_of(model.network)
+    return parts.as_dtype(first[0], dtype), parts.as_dtype(first[1], dtype)
 
 
 def _served(batch: Sequence[NDArray[Any]], part: Part) -> tuple[NDArray[Any], ...]:
