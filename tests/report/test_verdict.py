@@ -133,6 +133,19 @@ def test_waiting_and_alarms() -> None:
     assert "50 % of the time" in findings[1].text
 
 
+def test_many_alarms_are_one_finding() -> None:
+    alarms = [
+        {"kind": "vanishing", "layer": f"{i}.weight", "text": f"Text {i}.", "rule": "a rule"}
+        for i in range(20)
+    ]
+    findings = judge(curves(GOOD, GOOD), baseline=GUESS, alarms=alarms)
+    assert kinds(findings) == {"vanishing": "warning"}
+    assert findings[0].text == (
+        "Text 0. Text 1. The same holds for 2.weight, 3.weight, 4.weight, 5.weight, 6.weight, "
+        "7.weight, … (18 in all)."
+    )
+
+
 def test_every_finding_states_its_rule() -> None:
     runs: list[Any] = [curves([1.0, math.nan]), curves(GOOD, GOOD), curves(GOOD), []]
     assert all(f.rule and f.text and f.title for run in runs for f in judge(run))

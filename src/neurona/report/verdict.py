@@ -85,11 +85,7 @@ def judge(
     """
     curves = Curves(epochs, baseline or {}, status)
     found = [*_of_curves(curves), *_of_guessing(curves, confusion, classes)]
-    found += [
-        Finding(str(a.get("kind")), "warning", _ALARMS.get(str(a.get("kind")), "Alarm"),
-                str(a.get("text")), str(a.get("rule")))
-        for a in alarms
-    ]  # fmt: skip
+    found += _alarms(alarms)
     if status == "failed":
         rule = "an error ended the run"
         found.append(Finding("failed", "problem", "The run failed", error or "No reason.", rule))
@@ -108,6 +104,22 @@ def judge(
     if curves.n and not any(f.level in ("problem", "warning") for f in found):
         found.insert(0, _good(curves))
     return sorted(found, key=lambda f: LEVELS.index(f.level))
+
+
+def _alarms(alarms: Sequence[Mapping[str, str]]) -> list[Finding]:
+    """One finding for all alarms of a kind."""
+    kinds = dict.fromkeys(str(alarm.get("kind")) for alarm in alarms)
+    found = []
+    for kind in kinds:
+        same = [alarm for alarm in alarms if str(alarm.get("kind")) == kind]
+        text = " ".join(str(alarm.get("text")) for alarm in same[:2])
+        if len(same) > 2:
+            names = [str(alarm.get("layer")) for alarm in same[2:]]
+            more = f", … ({len(names)} in all)" if len(names) > 6 else ""
+            text += f" The same holds for {', '.join(names[:6])}{more}."
+        title = _ALARMS.get(kind, "Alarm")
+        found.append(Finding(kind, "warning", title, text, str(same[0].get("rule"))))
+    return found
 
 
 _ALARMS = {

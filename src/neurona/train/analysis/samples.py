@@ -16,6 +16,7 @@ from neurona.data.standardize import Standardizer
 from neurona.data.stream import StreamLoader
 from neurona.train import checks, parts
 from neurona.train.parts import Part
+from neurona.train.selection import evaluation_mode
 
 if TYPE_CHECKING:
     from neurona.train.model import Model
@@ -100,7 +101,8 @@ def from_part(model: Model, part: Part, most: int) -> Samples:
 def probe_of(model: Model, part: Part, most: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """A few samples of the training part, fewer where the network is large."""
     first = part.peek()
-    flops = model.network.summary(first[0][:1]).flops
+    with evaluation_mode(model.network):
+        flops = model.network.summary(first[0][:1]).flops
     count = max(8, min(most, int(PROBE_OPERATIONS / max(flops, 1))))
     if part.arrays or isinstance(part.loader, StreamLoader):
         samples = from_part(model, part, count)
