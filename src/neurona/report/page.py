@@ -341,7 +341,8 @@ def _first_layer(record: Record) -> Values | None:
         if weights is None:
             return None
         pictures = [images.data_uri(images.weight_picture(one)) for one in weights[:MOST_PICTURES]]
-        return {**found, "pictures": list(zip(found["units"], pictures, strict=False))}
+        shown = list(zip(found["units"], pictures, strict=False))
+        return {**found, "pictures": shown, "colour": weights.ndim == 4}
     rows = found.get("features", [])
     largest = max((row[2] for row in rows), default=0) or 1
     return {
