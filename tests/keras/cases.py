@@ -109,6 +109,16 @@ def adamax(keras: Any) -> Numbers:
 
 
 @case
+def nadam(keras: Any) -> Numbers:
+    return learnt(keras, dense(keras), keras.optimizers.Nadam(0.01))
+
+
+@case
+def lion(keras: Any) -> Numbers:
+    return learnt(keras, dense(keras), keras.optimizers.Lion(0.001, weight_decay=0.01))
+
+
+@case
 def rmsprop(keras: Any) -> Numbers:
     return learnt(keras, dense(keras), "rmsprop")
 

@@ -171,6 +171,27 @@ def test_called_directly_a_model_is_not_in_training() -> None:
     assert set(kept.ravel().tolist()) == {0.0, 2.0}
 
 
+def test_the_output_of_a_layer_inside() -> None:
+    model = keras.Sequential([layers.Dense(4, input_dim=3, name="hidden"), layers.Dense(2)])
+    inside = keras.Model(model.input, model.get_layer("hidden").output)
+    x = pattern((5, 3), 1)
+    kernel, bias = model.layers[0].get_weights()
+    np.testing.assert_allclose(inside.predict(x), x @ kernel + bias, rtol=1e-5)
+    with pytest.raises(ArgumentError, match="2 times"):
+        assert wired(keras).get_layer("dense").output
+
+
+@pytest.mark.slow
+def test_a_run_leaves_its_folder(tmp_path: Path) -> None:
+    model, (x, y) = dense(keras), classes()
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x, y, epochs=2, validation_split=0.2, verbose=0, run=tmp_path / "run")
+    assert "layers.dense.linear.weight" in (tmp_path / "run" / "report.html").read_text("utf-8")
+    again = keras.models.load_model(tmp_path / "run")
+    assert again.metrics_names == ["loss", "accuracy"]
+    assert again.evaluate(x, y)[1] >= 0
+
+
 def test_a_frozen_model_inside_another_uses_its_statistics() -> None:
     base = keras.Sequential([layers.Dense(4, input_dim=3), layers.BatchNormalization()])
     base.trainable = False
@@ -228,7 +249,7 @@ def fit(x: Any, y: Any, loss: str = "mse", **options: Any) -> Callable[[], Any]:
 
 X = np.ones((5, 3))
 WRONG: list[tuple[Callable[[], Any], type[NeuronaError], str]] = [
-    (lambda: layers.Conv2D, ArgumentError, "no Conv2D .*Dense"),
+    (lambda: layers.Conv2D, ArgumentError, "no Conv2D; convolution.*come later .*Dense"),
     (lambda: layers.LSTM, ArgumentError, "no LSTM"),
     (lambda: layers.Dense(3, unit=2), ArgumentError, "'unit'; did you mean 'units'"),
     (lambda: layers.Dense(3, kernel_constraint="x"), ArgumentError, "'kernel_constraint' is not"),

@@ -105,6 +105,7 @@ class Layer(Module):
         self.name: str | None = common.get("name")
         self._trainable = bool(common.get("trainable", True))
         self._given_name = self.name is not None
+        self._wired: list[KerasTensor] = []
         self._shape: Any = None
         if common.get("dtype") not in (None, "float32", np.float32, float32):
             raise ArgumentError(f"{self.title}: dtype is float32, not {common['dtype']!r}")
@@ -205,7 +206,21 @@ class Layer(Module):
                 f"{self.title}: the first axis must stay the batch; for {BATCH} samples the output "
                 f"has shape {output.shape}"
             )
-        return KerasTensor((None, *output.shape[1:]), output.dtype, self, tuple(inputs))
+        made = KerasTensor((None, *output.shape[1:]), output.dtype, self, tuple(inputs))
+        self._wired.append(made)
+        return made
+
+    @property
+    def output(self) -> KerasTensor:
+        """The tensor that the layer gave when it was wired, as the output of another model.
+
+        Raises `ArgumentError` unless it was wired once.
+        """
+        if len(self._wired) != 1:
+            raise ArgumentError(
+                f"{self.title}: it was wired {len(self._wired)} times, so it has no one output"
+            )
+        return self._wired[0]
 
     @property
     def kind(self) -> str:

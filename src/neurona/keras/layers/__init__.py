@@ -47,11 +47,16 @@ __all__ = [
 ]
 
 
+_LATER = ("Conv", "Pool", "LSTM", "GRU", "RNN", "Recurrent", "Bidirectional", "Attention")
+
+
 def __getattr__(name: str) -> Any:
     if name[:1].isupper():
+        later = any(part in name for part in _LATER)
+        why = "; convolution, recurrent and attention layers come later" if later else ""
         # Not an AttributeError, of which `from … import` would keep only the name.
         raise ArgumentError(
-            f"keras.layers: there is no {name}{nearest(name, __all__)} "
+            f"keras.layers: there is no {name}{why or nearest(name, __all__)} "
             f"(there are {', '.join(sorted(__all__))})"
         )
     raise AttributeError(f"module 'neurona.keras.layers' has no attribute {name!r}")

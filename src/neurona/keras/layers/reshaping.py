@@ -24,7 +24,7 @@ class InputLayer(Layer):
         super().__init__(**common)
         self.shape = batched(self.title, shape)[1:]
         self.dtype = as_dtype(dtype or "float32").name
-        self.output = KerasTensor((None, *self.shape), as_dtype(self.dtype), self)
+        self._wired.append(KerasTensor((None, *self.shape), as_dtype(self.dtype), self))
         self.make(self.output.shape)
 
     def forward(self, x: Any) -> Tensor:

@@ -103,6 +103,26 @@ class Model(Trained):
         """(None, …)."""
         return self.network.output.shape
 
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        """The tensors that stand for the data."""
+        return list(self.network.inputs)
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """The tensor that stands for the result, in a list."""
+        return [self.network.output]
+
+    @property
+    def input(self) -> Any:
+        """The tensor that stands for the data, or a list of several."""
+        return self.inputs[0] if len(self.inputs) == 1 else self.inputs
+
+    @property
+    def output(self) -> KerasTensor:
+        """The tensor that stands for the result."""
+        return self.network.output
+
     # --- weights ---
 
     @property
@@ -170,9 +190,7 @@ class Model(Trained):
         kept; a loss, metric or optimiser of one's own leaves the loaded model uncompiled.
         Raises `ArgumentError` for a layer that only code can describe.
         """
-        network = self.network
-        network.compiled = self._compiled()
-        train.Model(network).save(saving.checked(filepath))
+        train.Model(self.network).save(saving.checked(filepath))
 
     def save_weights(self, filepath: str | PathLike[str]) -> None:
         """Write the weights into one file, `….safetensors`."""

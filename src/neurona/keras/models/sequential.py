@@ -80,6 +80,7 @@ class Sequential(Model):
         if self._start is not None:
             self._end = self._start
             for layer in self._layers:
+                layer._wired.clear()
                 self._end = layer.connect(self._end)
         self._changed()
 

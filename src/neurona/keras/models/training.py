@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,7 @@ class Trained:
                 clip_norm=self.optimizer.global_clipnorm,
                 clip_value=self.optimizer.clipvalue,
             )
+            network.compiled = self._compiled()
             self._trainer = trainer
         return self._trainer
 
@@ -178,6 +180,7 @@ class Trained:
         class_weight: Mapping[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
+        run: str | PathLike[str] | None = None,
         **absent: Any,
     ) -> History:
         """Train on x (sample, …) and targets y until `epochs` epochs are counted.
@@ -191,6 +194,8 @@ class Trained:
         - `class_weight` ({class number: weight}), `sample_weight` (sample,): the loss of a batch is
           Σ wᵢlᵢ/N; both are multiplied, and metrics are not weighed.
         - `initial_epoch`: the number of the first epoch.
+        - `run`: a folder for the record of the run and its report, which Keras does not have; see
+          `train.Model.fit`.
 
         Returns a `History`: `.history["loss"]`, `.history["val_loss"]`, …
         Raises before anything is learnt for data that do not fit.
@@ -228,6 +233,7 @@ class Trained:
             validation_data=rest and Loader(*rest, batch_size=size, shuffle=False),
             callbacks=[bridged(self, told, initial_epoch)],
             verbose=verbose in (1, "auto"),
+            run=run,
         )
         return self.history
 

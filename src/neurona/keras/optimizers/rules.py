@@ -215,10 +215,10 @@ class AdamW(Adam):
         )
 
 
-class Adamax(Optimizer):
-    """Adam with the largest gradient in place of the mean square; see `updates.Adamax`."""
+class Nadam(Optimizer):
+    """Adam with Nesterov's momentum; see `updates.Nadam`."""
 
-    UPDATE = updates.Adamax
+    UPDATE: type[updates.Update] = updates.Nadam
 
     def __init__(
         self,
@@ -229,13 +229,40 @@ class Adamax(Optimizer):
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, **common)
-        need("Adamax", 0 <= beta_1 < 1 and 0 <= beta_2 < 1, "betas are in [0, 1)")
+        need(type(self).__name__, 0 <= beta_1 < 1 and 0 <= beta_2 < 1, "betas are in [0, 1)")
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
     def options(self) -> dict[str, Any]:
         return {"betas": (self.beta_1, self.beta_2), "epsilon": self.epsilon}
+
+
+class Adamax(Nadam):
+    """Adam with the largest gradient in place of the mean square; see `updates.Adamax`."""
+
+    UPDATE = updates.Adamax
+
+
+class Lion(Optimizer):
+    """Steps of one length, in the sign of the momentum; see `updates.Lion`."""
+
+    UPDATE = updates.Lion
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, **common)
+        need("Lion", 0 <= beta_1 < 1 and 0 <= beta_2 < 1, "betas are in [0, 1)")
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+
+    def options(self) -> dict[str, Any]:
+        return {"betas": (self.beta_1, self.beta_2)}
 
 
 class RMSprop(Optimizer):
@@ -307,7 +334,8 @@ class Adadelta(Optimizer):
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    cls.__name__.lower(): cls for cls in (SGD, Adam, AdamW, Adamax, RMSprop, Adagrad, Adadelta)
+    cls.__name__.lower(): cls
+    for cls in (SGD, Adam, AdamW, Adamax, Nadam, Lion, RMSprop, Adagrad, Adadelta)
 }
 
 

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from neurona import optim
+from neurona.core.dtypes import float64
 from neurona.core.op import Array
 from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
-from neurona.ops.arithmetic import abs, maximum, sqrt
+from neurona.ops.arithmetic import abs, maximum, sign, sqrt
+from neurona.ops.operand import cast
 from neurona.optim.adam import one_minus_power
 from neurona.optim.optimizer import Optimizer, Slots, zeros
 
@@ -115,6 +117,49 @@ class Adamax(Update):
         u = maximum(β2 * slots["norm"], abs(g))
         γ = options.learning_rate / one_minus_power(β1, t, θ)
         return θ - γ * m / (u + options.epsilon), {"first_moment": m, "norm": u, "step": t}
+
+
+class Nadam(Update):
+    """Adam with Nesterov's momentum, μₜ = β₁(1 − ½·0.96ᵗ): m and v as in Adam,
+    m̂ = μₜ₊₁m/(1 − Πμ) + (1 − μₜ)g/(1 − Πμ), the first product up to t + 1, the second up to t,
+    θ ← θ − γm̂/(√v̂ + ε) with v̂ = v/(1 − β₂ᵗ).
+
+    Dozat, "Incorporating Nesterov momentum into Adam" (2016).
+    """
+
+    def init_single(self, parameter: Tensor, options: Any) -> Mapping[str, Array]:
+        start = zeros(parameter)
+        counted = {"step": np.zeros((), np.int64), "product": np.ones(())}
+        return {"first_moment": start, "second_moment": start, **counted}
+
+    def moved(self, θ: Tensor, g: Tensor, slots: Slots, options: Any) -> tuple[Tensor, Slots]:
+        β1, β2 = options.betas
+        t = slots["step"] + 1
+        μ, μ_next = (β1 * (1 - 0.5 * 0.96 ** cast(n, float64)) for n in (t, t + 1))
+        product = slots["product"] * μ
+        m = slots["first_moment"] + (1 - β1) * (g - slots["first_moment"])
+        v = slots["second_moment"] + (1 - β2) * (g * g - slots["second_moment"])
+        of_m = cast(μ_next / (1 - product * μ_next), θ.dtype)
+        of_g = cast((1 - μ) / (1 - product), θ.dtype)
+        root = sqrt(v / one_minus_power(β2, t, θ))
+        θ = θ - options.learning_rate * (of_m * m + of_g * g) / (root + options.epsilon)
+        return θ, {"first_moment": m, "second_moment": v, "step": t, "product": product}
+
+
+class Lion(Update):
+    """θ ← θ − γ·sign(β₁m + (1 − β₁)g), m ← β₂m + (1 − β₂)g.
+
+    Chen and others, "Symbolic discovery of optimization algorithms" (2023).
+    """
+
+    def init_single(self, parameter: Tensor, options: Any) -> Mapping[str, Array]:
+        return {"first_moment": zeros(parameter)}
+
+    def moved(self, θ: Tensor, g: Tensor, slots: Slots, options: Any) -> tuple[Tensor, Slots]:
+        β1, β2 = options.betas
+        m = slots["first_moment"]
+        step = options.learning_rate * sign(β1 * m + (1 - β1) * g)
+        return θ - step, {"first_moment": β2 * m + (1 - β2) * g}
 
 
 class RMSprop(Update):
