@@ -91,8 +91,8 @@ class WorkerProcess:
             reason = f"ended with exit code {code}; what it printed says why"
         if code == 1 and not self._ready:
             reason += (
-                '. Its start imports the main program, which needs `if __name__ == "__main__":` '
-                "around all that it does"
+                ". Its start imports the main program, which must be a file and needs `if __name__ "
+                '== "__main__":` around all that it does; kind="threads" needs neither'
             )
         return WorkerError(f"StreamLoader: a worker process (pid {self._process.pid}) {reason}")
 
