@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks train CASE…`, `ops …`, `infer NETWORK…`, `loader`."""
+"""The command line: `python -m benchmarks train …`, `ops …`, `infer …`, `fit …`, `loader`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import call_report, loading, machine, report
+from benchmarks import call_report, fitting, loading, machine, report
 from benchmarks.call_harness import CallOutcome, Workers, run_operation
 from benchmarks.case import case_names, load_case, nearest_name
 from benchmarks.client import choose_cpus, count_cpus
@@ -25,6 +25,7 @@ from benchmarks.operation import (
 )
 from benchmarks.peers import CALL_PEERS, NEURONA, PEERS, Peer, parse_peers
 from benchmarks.rounds import Settings
+from neurona.core import config
 
 BUSY_LOAD = 0.5
 REPORT_WIDTH = 120  # where there is no terminal to ask
@@ -233,6 +234,27 @@ def loader(
     of_pictures = loading.pictures(images, side, batch, workers, rounds)
     console.print(loading.picture_table(of_pictures, side))
     write({"arrays": of_arrays, "pictures": of_pictures})
+
+
+@app.command(no_args_is_help=True)
+def fit(
+    networks: Annotated[
+        list[str], typer.Argument(metavar="NETWORK", help=f"Any of: {', '.join(fitting.NETWORKS)}.")
+    ],
+    rounds: Rounds = 10,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs in a round.")] = 2,
+    json_file: JsonFile = None,
+    seed: Seed = 0,
+) -> None:
+    """Time Model.fit beside a loop over the bare compiled step, on the same batches."""
+    _check_names("network", networks, list(fitting.NETWORKS))
+    console, write = _begin(Settings(threads=config.threads(), rounds=rounds), json_file)
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(networks):
+        network = fitting.NETWORKS[name]
+        found[name] = fitting.fitting(network, rounds=rounds, epochs=epochs, seed=seed)
+        console.print(fitting.fitting_table(name, network, found[name]))
+        write({"fit": found})
 
 
 def _check_names(kind: str, names: list[str], known: list[str]) -> None:

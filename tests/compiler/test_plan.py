@@ -243,3 +243,18 @@ def test_versions_count_only_variables_that_are_written() -> None:
     assert (a.version, b.version) == (1, 0)
     assert entry.access.writes == [a]
     assert set(entry.reads) == {a, b}
+
+
+def test_an_update_made_where_a_check_is_gives_way_alone() -> None:
+    """A running total of what is checked, as in a training step, costs the others nothing."""
+    total, v, w = variable(), variable(40, 40), variable(40, 40, start=9)
+    x, y = ne.asarray(np.eye(40, dtype=np.float32)), ne.asarray(np.ones((40, 40), np.float32))
+
+    def step() -> None:
+        loss = ne.mean(v @ w)
+        ensure(ne.isfinite(loss), "not finite")
+        total.assign(total + loss)
+        v.assign(v * 2 + loss * (x @ y))
+        w.assign(w * 2 + loss * (y @ x))
+
+    assert len(copies(program_of(ne.compile(step)))) == 1

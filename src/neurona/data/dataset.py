@@ -175,7 +175,11 @@ def _require_finite(
     if array.dtype.kind != "f":
         return
     for start in range(0, len(array), _ROWS_AT_ONCE):  # bounded memory for the mask
-        bad = ~np.isfinite(array[start : start + _ROWS_AT_ONCE])
+        rows = array[start : start + _ROWS_AT_ONCE]
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(rows.sum()):  # no NaN and no infinity, at the price of a sum
+                continue
+        bad = ~np.isfinite(rows)
         if not bad.any():
             continue
         place = np.unravel_index(int(np.argmax(bad)), bad.shape)

@@ -119,13 +119,24 @@ class Needs:
                 self.writer[key] = i
             if writes & checks or not task.native or task.control is not None:
                 self.risky.add(i)
+        self.early = self._before(self.risky)
+
+    def _before(self, tasks: set[int]) -> set[int]:
+        """These tasks and all that they need, by whatever way."""
+        found, stack = set(tasks), list(tasks)
+        while stack:
+            new = self.after[stack.pop()] - found
+            found |= new
+            stack.extend(new)
+        return found
 
     def can_update(self, old: Key, new: Key) -> bool:
         """Whether the task that makes the value `new` may write it over `old`."""
         if new not in self.writer:
             return False
         task = self.tasks[self.writer[new]]
-        if task.kernel is None:
+        # What a check waits for runs before any Variable may be written.
+        if task.kernel is None or self.writer[new] in self.early:
             return False
         names = {storage.key: param.name for storage, param in task.params}
         if task.kernel.param(names[new]).role != "write" or old in task.operands:
