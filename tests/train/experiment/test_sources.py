@@ -215,6 +215,8 @@ def test_data_that_do_not_fit(people: Path, pictures: Path) -> None:
 TRAINING = [
     ({"schedule": "cosin"}, "training.schedule: unknown name 'cosin'; did you mean 'cosine'?"),
     ({"schedule": {"name": "step", "evry": 3}}, "training.schedule: step has no option 'evry'"),
+    ({"loss": {"name": "huber", "dleta": 1}}, "training.loss: huber has no option 'dleta'; did"),
+    ({"loss": "hubber"}, "training.loss: unknown name 'hubber'; did you mean 'huber'?"),
     ({"callbacks": {"early_stoping": {}}}, "training.callbacks: unknown name 'early_stoping'; did"),
     (
         {"callbacks": {"early_stopping": {"patients": 3}}},
@@ -262,6 +264,7 @@ def test_all_of_training_together() -> None:
     config = config_of(
         {
             "epochs": 9,
+            "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
             "optimizer": {"name": "SGD", "learning_rate": 0.1, "momentum": 0.9},
             "schedule": {"name": "cosine", "epochs": 9, "warm_up": 10},
             "callbacks": {

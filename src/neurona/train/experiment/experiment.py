@@ -32,6 +32,7 @@ from neurona.train.experiment.parts import (
 )
 from neurona.train.experiment.schema import Config, DataConfig, TrainingConfig
 from neurona.train.history import History
+from neurona.train.losses import name_of
 from neurona.train.model import Model
 from neurona.train.optimizers import make_optimizer
 from neurona.train.preprocessing import Division, Preprocessing
@@ -56,7 +57,7 @@ def make_model(config: Config, parts: Parts) -> Model:
     random.seed(config.seed)
     training = parts.training
     loss = config.training.loss or default_loss(training)
-    code = code_of(config.data, training, loss)
+    code = code_of(config.data, training, name_of(loss) or "")
     example = first_inputs(training)
     preprocessing = _preprocessing(config.data, training, example)
     if preprocessing is not None:

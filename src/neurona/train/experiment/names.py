@@ -13,7 +13,7 @@ from neurona.train.early_stopping import EarlyStopping
 from neurona.train.experiment.initial import check_initialiser
 from neurona.train.experiment.network import check_layers
 from neurona.train.experiment.schema import Config
-from neurona.train.losses import LOSSES
+from neurona.train.losses import find_loss
 from neurona.train.metrics import find_metric
 from neurona.train.optimizers import check_options
 from neurona.train.plateau import ReduceOnPlateau
@@ -35,10 +35,8 @@ def check_names(config: Config) -> None:
         if table is not None:
             check_initialiser(table, f"network.{kind}")
     training = config.training
-    if training.loss is not None and training.loss not in LOSSES:
-        raise ArgumentError(
-            f"training.loss: unknown name {training.loss!r}{nearest(training.loss, LOSSES)}"
-        )
+    if training.loss is not None:
+        find_loss(training.loss, "training.loss")
     for metric in training.metrics or ():
         try:
             find_metric(metric)

@@ -102,8 +102,8 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the network learns.
 
-    - `loss`: a name of `train.LOSSES`; default: "cross_entropy" for classes,
-      "mean_squared_error" for numbers.
+    - `loss`: a name of `train.LOSSES`, or a table with `name` and options of its layer; default:
+      "cross_entropy" for classes, "mean_squared_error" for numbers.
     - `optimizer`: a name of `neurona.optim`, or a table with `name` and options.
     - `schedule`: of the learning rate, the same for `optim.make_schedule`.
     - `metrics`: names of `train.METRICS`, or tables; default: the accuracy, or the root mean
@@ -115,7 +115,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """
 
     epochs: int
-    loss: str | None = None
+    loss: str | dict[str, Any] | None = None
     optimizer: str | dict[str, Any] = "Adam"
     schedule: str | dict[str, Any] | None = None
     batch_size: int = 32
