@@ -48,17 +48,26 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     return neurona
 
 
-def program(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def program(
+    *arguments: str | Path, cwd: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """The command as another process."""
     text = "import sys; from neurona.cli import main; sys.argv[0] = 'neurona'; main()"
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", text, *map(str, arguments)],
         env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+        cwd=cwd,
         capture_output=True,
         encoding="utf-8",
         timeout=240,
         check=False,
     )
+
+
+@pytest.fixture
+def tree() -> Callable[[Path], list[str]]:
+    """A function that lists all files and folders below one."""
+    return lambda folder: sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 @pytest.fixture(scope="session")

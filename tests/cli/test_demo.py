@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,25 @@ from neurona.train.model import Model
 
 from .conftest import Run, program
 
-FILES = ["digit.png", "model.json", "predictions.png", "weights.safetensors"]
+FILES = [
+    "analysis.json",
+    "analysis.safetensors",
+    "checkpoints",
+    "config.toml",
+    "digit.png",
+    "layers.jsonl",
+    "metrics.jsonl",
+    "model.json",
+    "predictions.png",
+    "report.html",
+    "run.json",
+    "weights.safetensors",
+]
+TOLD = ["digit.png", "model.json", "predictions.png", "report.html", "weights.safetensors"]
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def test_it_learns_in_time(demo_run: tuple[Path, str]) -> None:
@@ -35,8 +54,8 @@ def test_it_learns_in_time(demo_run: tuple[Path, str]) -> None:
 def test_it_saves_what_it_says(demo_run: tuple[Path, str]) -> None:
     work, said = demo_run
     assert [path.name for path in work.iterdir()] == ["neurona-demo"]
-    assert sorted(path.name for path in (work / "neurona-demo").iterdir()) == FILES
-    assert all(name in said for name in FILES)
+    assert files(work / "neurona-demo") == FILES
+    assert all(name in said for name in TOLD)
     assert (work / "neurona-demo" / "predictions.png").stat().st_size > 20_000
     json.loads((work / "neurona-demo" / "model.json").read_text(encoding="utf-8"))
 
@@ -72,14 +91,22 @@ def test_the_next_command_works(
     assert re.match(r"^neurona-demo/digit.png  \d \(\d+\.\d %\), then \d \(", done.stdout)
 
 
-def test_where_only_plain_characters_can_be_shown(run: Run, folder: Path) -> None:
-    done = program("demo", "--out", "a/b", PYTHONIOENCODING="ascii")
+def test_again_in_the_same_folder(run: Run, demo_run: tuple[Path, str], folder: Path) -> None:
+    shutil.copytree(demo_run[0] / "neurona-demo", folder / "a" / "b")
+    done = run("demo", "--out", "a/b")
+    assert done.returncode == 0, done.stderr
+    assert files(folder / "a" / "b") == FILES
+    weights = [
+        path / "weights.safetensors" for path in (folder / "a/b", demo_run[0] / "neurona-demo")
+    ]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_where_only_plain_characters_can_be_shown() -> None:
+    done = program("data", "preview", "digits", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii()
     assert "##" in done.stdout
-    assert sorted(path.name for path in (folder / "a" / "b").iterdir()) == FILES
-    again = run("demo", "--out", "a/b")  # its own folder is used again
-    assert again.returncode == 0
 
 
 def test_a_folder_of_other_things_is_left_alone(run: Run, folder: Path) -> None:
@@ -89,7 +116,7 @@ def test_a_folder_of_other_things_is_left_alone(run: Run, folder: Path) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
-        "neurona: neurona-demo: holds other files and no model; choose an empty folder with --out\n"
+        "neurona: neurona-demo: holds other files and no run; choose an empty folder with --out\n"
     )
     assert [path.name for path in (folder / "neurona-demo").iterdir()] == ["thesis.txt"]
 

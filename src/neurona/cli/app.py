@@ -51,7 +51,7 @@ def main() -> None:
     try:
         app()
     except NeuronaError as error:
-        _fail(str(error))
+        _fail("; ".join([str(error), *getattr(error, "__notes__", ())]))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has had enough

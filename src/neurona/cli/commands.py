@@ -82,15 +82,89 @@ def train(
     run(config, changes=changes or [], data_dir=data_dir, download=download, out=out)
 
 
+@app.command(rich_help_panel=LEARN)
+def resume(
+    run: RunArgument,
+    changes: SetOption = None,
+    data_dir: DataDirOption = None,
+    download: DownloadOption = False,
+) -> None:
+    """Go on with a run that was interrupted.
+
+    The end is the same to the bit as if it had never stopped. A run that is finished goes on with
+    more epochs: --set training.epochs=40.
+    """
+    from neurona.cli.resume import resume as go_on
+
+    go_on(run, changes or [], data_dir, download)
+
+
 @app.command(rich_help_panel=USE)
 def predict(
     run: RunArgument,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="PNG, JPEG or CSV.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write a CSV file instead.")
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Say what a trained network makes of files."""
+    """Say what a trained network makes of files.
+
+    A picture gets its class and how sure the network is, a CSV file a class or a number a row.
+    """
     from neurona.cli.predict import predict as say
 
-    say(run, files)
+    say(run, files, output, as_json)
+
+
+@app.command(rich_help_panel=USE)
+def evaluate(
+    run: RunArgument,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE...]", help="CSV, or a folder of pictures; else the run's."),
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Of the run's data: training, validation or test.")
+    ] = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a trained network where the answers are known."""
+    from neurona.cli.evaluate import evaluate as measure
+
+    measure(run, files or [], part, data_dir, as_json)
+
+
+@app.command(rich_help_panel=LOOK)
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Folder of runs.")] = Path(
+        "runs"
+    ),
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(help="Show what differs between two runs.", metavar="RUN RUN"),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the comparison as an HTML file.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List past runs, or compare two."""
+    from neurona.cli.runs import runs as show
+
+    show(folder, compare, output, as_json)
+
+
+@app.command(rich_help_panel=LOOK)
+def report(
+    run: RunArgument,
+    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Write a run's report anew, one HTML file."""
+    from neurona.cli.report import report as write
+
+    write(run, show)
 
 
 @app.command(rich_help_panel=LOOK)

@@ -20,7 +20,7 @@ from neurona.data.fetch import folder_of
 from neurona.data.files import replacing
 from neurona.data.source import Source
 from neurona.data.table import Table
-from neurona.train.experiment import load_parts, read_config
+from neurona.train.experiment import ConfigFile, load_parts, read_config, sources
 
 Part = Dataset | Table
 Parts = Mapping[str, Part]
@@ -95,15 +95,23 @@ def find(what: str, changes: list[str], data_dir: Path | None) -> Parts:
     if path.suffix.lower() in TABLES:
         return {"all": data.read_csv(path)}
     if path.suffix.lower() == ".toml" or what in example_names():
-        file = read_config(config_path(what), changes)
-        with file.origins.named():
-            parts = load_parts(file.config, base=file.folder, data_dir=data_dir)
-        return {name: _in_memory(part) for name, part in parts.named.items()}
+        return _of_config(read_config(config_path(what), changes), data_dir)
     known = [*DATASETS, *example_names()]
     raise ArgumentError(
         f"{what!r} is no data set{nearest(what, known)}; give a name ({', '.join(DATASETS)}), a "
         f"configuration (.toml) or a table ({', '.join(TABLES)})"
     )
+
+
+def _of_config(file: ConfigFile, data_dir: Path | None) -> Parts:
+    """The columns of a table as they are, other data as they are divided."""
+    with file.origins.named():
+        origin = sources.find(file.config.data, file.folder, data_dir)
+        if isinstance(next(iter(origin.parts.values())), Table):
+            tables: Mapping[str, Any] = origin.parts
+            return tables
+        parts = load_parts(file.config, base=file.folder, data_dir=data_dir)
+    return {name: _in_memory(part) for name, part in parts.named.items()}
 
 
 def _in_memory(part: Dataset | Source) -> Dataset:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurona.cli.app import INTERRUPTED
-from neurona.cli.folders import check_folder
+from neurona.cli.folders import check_folder, clear, config_kept
 from neurona.cli.options import EXAMPLES
+from neurona.cli.train import REPORT, record_test
 from neurona.core.errors import ArgumentError
 from neurona.data.dataset import Dataset
 from neurona.data.files import replacing
@@ -28,8 +29,11 @@ IN_PICTURE = 20
 
 def demo(folder: Path, seed: int) -> None:
     """Train on the embedded digits, show what the network makes of unseen ones, save everything."""
+    if (folder / SAMPLE).is_file():  # an earlier demo
+        clear(folder, PICTURE, SAMPLE)
     check_folder(folder)
-    config = read_config(EXAMPLES / "digits.toml", [f"seed={seed}"]).config
+    file = read_config(EXAMPLES / "digits.toml", [f"seed={seed}"])
+    config = file.config
     parts = load_parts(config)
     model, test = make_model(config, parts), parts.test
     if not isinstance(test, Dataset):
@@ -40,7 +44,10 @@ def demo(folder: Path, seed: int) -> None:
         f"from, {len(test)} held out.\nThe network has {parameters:,} parameters; every step is "
         "one call of machine code made for this processor.\n"
     )
-    outcome = run(model, config, parts)
+    with config_kept(folder, file.to_toml()):
+        outcome = run(model, config, parts, folder=folder)
+    record_test(folder, outcome.scores)
+    model = outcome.model
     probabilities = model.predict(test.inputs, probabilities=True)
     right = probabilities.argmax(axis=1) == test.targets
     word = "Interrupted" if outcome.history.interrupted else "Trained"
@@ -49,7 +56,6 @@ def demo(folder: Path, seed: int) -> None:
         f"seen it reads {int(right.sum())} right: {100 * right.mean():.1f} %.\n"
     )
     _draw(test, probabilities, _chosen(right, SHOWN, 1))
-    model.save(folder)
     chosen = _chosen(right, IN_PICTURE, IN_PICTURE)
     save_predictions(
         folder / PICTURE,
@@ -64,6 +70,7 @@ def demo(folder: Path, seed: int) -> None:
     for name, what in (
         (WEIGHTS, "the weights"),
         (MODEL, "the layers, the scaling of the inputs, the classes"),
+        (REPORT, "how it went, and what the network has learnt: open it in a browser"),
         (PICTURE, "what the network says about unseen digits, its mistakes first"),
         (SAMPLE, "one unseen digit as a picture"),
     ):

@@ -7,8 +7,7 @@ from pathlib import Path
 from neurona.cli.options import EXAMPLES, example_names, is_run
 from neurona.core.errors import ArgumentError, nearest
 from neurona.train.experiment import ConfigFile, read_config
-
-CONFIG = "config.toml"
+from neurona.train.run_folder import CONFIG
 
 
 def config_path(name: str) -> Path:

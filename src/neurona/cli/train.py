@@ -7,7 +7,7 @@ from pathlib import Path
 
 from neurona.cli.app import INTERRUPTED
 from neurona.cli.described import config_path
-from neurona.cli.folders import check_folder, next_run
+from neurona.cli.folders import check_folder, config_kept, next_run
 from neurona.nn.module import Module
 from neurona.train.experiment import (
     Config,
@@ -19,27 +19,49 @@ from neurona.train.experiment import (
     run,
 )
 from neurona.train.experiment.names import name_and_options
+from neurona.train.run_folder import RunFolder
+
+REPORT = "report.html"
 
 
 def train(
     name: str, *, changes: list[str], data_dir: Path | None, download: bool, out: Path | None
 ) -> None:
-    """Train what a configuration describes, measure it on the test part, and save it."""
+    """Train what a configuration describes, measure it on the test part, and keep the run."""
     path = config_path(name)
     file = read_config(path, changes)
-    folder = check_folder(out or next_run(path.stem))
+    folder = out or next_run(path.stem)
+    check_folder(folder)
     with file.origins.named():
         parts = load_parts(file.config, base=file.folder, data_dir=data_dir, download=download)
         model = make_model(file.config, parts)
-    print_task(path.stem, file.config, parts, model.network)
-    outcome = run(model, file.config, parts)
-    model.save(folder)
+        print_task(path.stem, file.config, parts, model.network)
+        with config_kept(folder, file.to_toml(data_dir)):
+            outcome = run(model, file.config, parts, folder=folder)
+    finish(folder, outcome)
+
+
+def finish(folder: Path, outcome: Outcome) -> None:
+    """Note the test's result in the run, say how it went and what can be done next."""
+    record_test(folder, outcome.scores)
     print_outcome(outcome)
-    print(f"saved in {folder}")
-    if model.reader is not None:
-        print(f"next: neurona predict {folder} PICTURE.png")
+    print(f"kept in {folder}, report in {folder / REPORT}")
     if outcome.history.interrupted:
+        print(f"go on: neurona resume {folder}")
         sys.exit(INTERRUPTED)
+    if outcome.model.reader is not None:
+        print(f"next: neurona predict {folder} FILE")
+
+
+def record_test(folder: Path, scores: dict[str, float]) -> None:
+    """Write the scores of the test part into run.json."""
+    if not scores:
+        return
+    run_folder = RunFolder.open(folder)
+    try:
+        run_folder.write_about(test=scores)
+    finally:
+        run_folder.close()
 
 
 def print_task(name: str, config: Config, parts: Parts, network: Module) -> None:

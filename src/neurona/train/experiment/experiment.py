@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -139,8 +140,20 @@ def _preprocessing(config: DataConfig, training: Part, example: Any) -> Preproce
     return None
 
 
-def run(model: Model, config: Config, parts: Parts, *, verbose: bool = True) -> Outcome:
-    """Train a model on its parts and measure it on the test part."""
+def run(
+    model: Model,
+    config: Config,
+    parts: Parts,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    verbose: bool = True,
+) -> Outcome:
+    """Train a model on its parts and measure it on the test part.
+
+    folder: where the run is kept; what is measured is then the model that it holds. resume: go on
+    with the run in the folder.
+    """
     code = code_of(config.data, parts.training, model.loss_name or "")
     validation = None if parts.validation is None else part_data(parts.validation, config, code)
     with placed():
@@ -151,8 +164,12 @@ def run(model: Model, config: Config, parts: Parts, *, verbose: bool = True) -> 
             class_weight=_class_weight(config.training, parts.training),
             callbacks=make_callbacks(config.training.callbacks),
             verbose=verbose,
+            run=folder,
+            resume=resume,
         )
-    scores = {} if parts.test is None else evaluate(model, config, parts.test, code)
+    if folder is not None:
+        model = Model.load(folder)
+    scores = {} if parts.test is None else evaluate(model, config, parts.test)
     return Outcome(model, history, scores)
 
 
@@ -185,9 +202,9 @@ def part_data(part: Part, config: Config, code: str) -> Any:
     return StreamLoader(whole, batch_size=size, shuffle=False, workers=workers)
 
 
-def evaluate(model: Model, config: Config, part: Part, code: str) -> dict[str, float]:
+def evaluate(model: Model, config: Config, part: Part) -> dict[str, float]:
     """The loss and the metrics of a model over a part."""
-    served = part_data(part, config, code)
+    served = part_data(part, config, code_of(config.data, part, model.loss_name or ""))
     if isinstance(served, tuple):
         return model.evaluate(*served)
     try:

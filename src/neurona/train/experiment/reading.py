@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,8 @@ from neurona.core.errors import ArgumentError, nearest
 from neurona.train.experiment.changes import change
 from neurona.train.experiment.names import check_names
 from neurona.train.experiment.places import TOP, Origins
-from neurona.train.experiment.schema import OPTIONS, ORIGINS, Config, DataConfig
+from neurona.train.experiment.schema import OPTIONS, ORIGINS, PATHS, Config, DataConfig
+from neurona.train.experiment.sources import locate, search_places
 from neurona.train.experiment.toml import lines_of, to_toml
 
 
@@ -34,9 +36,40 @@ class ConfigFile:
         """Where relative paths in it begin."""
         return self.path.parent
 
-    def to_toml(self) -> str:
-        """The configuration as it holds, with all changes; unchanged, the text as it was read."""
-        return to_toml(self.raw) if self.origins.changes else self.text
+    def to_toml(self, data_dir: str | Path | None = None) -> str:
+        """The configuration as it holds, with all changes and with whole paths to its data.
+
+        What stays the same stays as it was written, with its comments.
+        """
+        table = dict(self.raw["data"])
+        places = search_places(self.folder, data_dir)
+        for key in PATHS:
+            if isinstance(table.get(key), str):
+                table[key] = str(locate(table[key], places, f"data.{key}"))
+            elif key in table:
+                table[key] = [str(locate(one, places, f"data.{key}")) for one in table[key]]
+        wanted = {**self.raw, "data": table}
+        lines = self.text.splitlines()
+        for key in PATHS:
+            if table.get(key) != self.raw["data"].get(key) and ("data", key) in self.origins.lines:
+                number = self.origins.lines["data", key] - 1
+                lines[number] = lines[number].replace(
+                    _plain(self.raw["data"][key]), _plain(table[key])
+                )
+        text = "\n".join([*lines, ""])
+        return text if _means(text, wanted) else to_toml(wanted)
+
+
+def _plain(value: Any) -> str:
+    """A string or a list of them as most people write it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _means(text: str, wanted: Mapping[str, Any]) -> bool:
+    try:
+        return tomllib.loads(text) == wanted
+    except tomllib.TOMLDecodeError:
+        return False
 
 
 def read_config(path: str | Path, changes: Iterable[str] = ()) -> ConfigFile:

@@ -75,6 +75,8 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 ORIGINS = ("name", "file", "images", "idx", "npz")
 """The keys of `DataConfig` that say where samples come from."""
+PATHS = ("file", "images", "idx", "npz")
+"""Those of them that are paths."""
 _READ = {"columns", "target", "delimiter", "missing", "comment", "skip", "encoding", "kinds"}
 _COLUMNS = {"features", "ignore", "max_categories", "min_count", "group", "time"}
 OPTIONS = {

@@ -44,7 +44,7 @@ def find(
         parts: Mapping[str, Any] = data.load(config.name, data_dir=data_dir, download=download)
         reader = DigitReader(config.name) if config.name in LAYOUTS else None
         return _with_columns(Origin(parts, reader), config)
-    places = (base, Path(), folder_of(data_dir))
+    places = search_places(base, data_dir)
     if config.file is not None:
         return _with_columns(_table(config, locate(config.file, places, "data.file")), config)
     if config.images is not None:
@@ -53,6 +53,11 @@ def find(
         path = locate(config.npz, places, "data.npz")
         return Origin(data.read_npz(path, inputs=config.inputs, targets=config.targets))
     return _idx(*[locate(file, places, "data.idx") for file in config.idx or ()])
+
+
+def search_places(base: Path, data_dir: str | Path | None) -> tuple[Path, ...]:
+    """Where a relative path may begin: beside the configuration, here, in the data folder."""
+    return base, Path(), folder_of(data_dir)
 
 
 def locate(path: str, places: tuple[Path, ...], key: str) -> Path:
