@@ -297,6 +297,10 @@ def test_a_table_is_shown_by_its_columns(tmp_path: Path) -> None:
         3: [["age", "missing"], ["job", "cook"]],
     }
     assert {row[0] for row in found["first_layer"]["features"]} == set(encoder.feature_names)
+    model = made(network, "cross_entropy", classes=encoder.classes)
+    model.reader = data.TableReader(encoder)
+    found, _ = analysed(model, encoder.transform(people), encoder.targets(people), tmp_path)
+    assert {sample["index"]: sample["row"] for sample in found["mistakes"]["samples"]} == rows
 
 
 class Own:

@@ -50,6 +50,8 @@ def curves(
     mark: an x to point out. log: a logarithmic y axis. share: y is a part of 1.
     """
 
+    from matplotlib.ticker import LogLocator
+
     def draw(axes: Any) -> None:
         for line in lines:
             x, y = thin(line.x, line.y)
@@ -60,7 +62,11 @@ def curves(
         if mark is not None:
             axes.axvline(mark, color=SOFT, linewidth=1, linestyle=":")
         if log:
-            axes.set_yscale("log")
+            values = [v for line in lines for v in line.y if v > 0]
+            # Powers of ten alone would leave a short axis without numbers.
+            short = max(values) < 100 * min(values)
+            axes.set_yscale("log", subs=[])
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if short else (1,)))
             axes.yaxis.set_major_formatter(lambda v, _: f"{v:.6g}")
             axes.yaxis.set_minor_formatter("")
         if share:
@@ -85,7 +91,8 @@ def scatter(x: NDArray[Any], y: NDArray[Any], *, label: str) -> str:
 
     def draw(axes: Any) -> None:
         step = -(-len(x) // 500) or 1
-        axes.plot(x[::step], y[::step], "o", color=SERIES[0], markersize=2.4, alpha=0.5, mew=0)
+        size = 4.5 if len(x) <= 100 else 2.5
+        axes.plot(x[::step], y[::step], "o", color=SERIES[0], markersize=size, alpha=0.6, mew=0)
         low = float(min(x.min(), y.min()))
         high = float(max(x.max(), y.max()))
         axes.plot([low, high], [low, high], color=SOFT, linewidth=1, linestyle=":")

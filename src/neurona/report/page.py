@@ -170,7 +170,7 @@ def _headline(record: Record) -> list[tuple[str, str, str]]:
         if prefix + name in row:
             part = "validation " if prefix else "training "
             cards.append((part + words(name), measured(name, row[prefix + name]), note))
-    scores = record.run.get("scores") or record.run.get("test")
+    scores = record.run.get("test")
     if isinstance(scores, Mapping):
         cards += [
             (f"test {words(str(k))}", measured(str(k), v), "never seen in training")
@@ -407,7 +407,7 @@ def _over_time(record: Record) -> list[Values]:
             if any(map(math.isfinite, y)):
                 lines.append(Line(x, y, i))
                 legend.append((name, i, number(y[-1])))
-        if lines:
+        if lines and any(v for line in lines for v in line.y):
             text = f"{title} of {len(lines)} layers over {len(x)} epochs"
             svg = charts.curves(lines, label=text, log=log, share=key == "dead")
             note = f"{len(chosen)} of {len(names)}" if len(names) > len(chosen) else ""

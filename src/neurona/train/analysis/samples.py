@@ -136,22 +136,29 @@ def _undone(model: Model, inputs: NDArray[Any]) -> NDArray[Any]:
     return inputs
 
 
+def encoder_of(model: Model, count: int) -> ColumnEncoder | None:
+    """What made so many features from the columns of a table: the preprocessing or the reader."""
+    for encoder in (model.preprocessing, getattr(model.reader, "encoder", None)):
+        if isinstance(encoder, ColumnEncoder) and len(encoder.feature_names) == count:
+            return encoder
+    return None
+
+
 def feature_names(model: Model, count: int) -> tuple[str, ...]:
-    """The names of a table's features as the preprocessing knows them, or none."""
-    names = getattr(model.preprocessing, "feature_names", ())
-    return tuple(map(str, names)) if len(names) == count else ()
+    """The names of a table's features, or none."""
+    encoder = encoder_of(model, count)
+    return () if encoder is None else encoder.feature_names
 
 
 def row_of(model: Model, samples: Samples, i: int) -> tuple[Row, int]:
     """The values of a sample with their names, and how many there are in all."""
-    encoder = model.preprocessing
-    if isinstance(encoder, ColumnEncoder):
-        row = _decoded(encoder, samples.inputs[i])
+    flat = np.ravel(samples.raw[i])
+    encoder = encoder_of(model, len(flat)) if samples.raw.ndim == 2 else None
+    if encoder is not None:
+        row = _decoded(encoder, flat)
     else:
-        flat = np.ravel(samples.raw[i])
         plain = "feature {}" if flat.dtype.kind == "f" and samples.raw.ndim == 2 else "[{}]"
-        names = feature_names(model, len(flat)) or [plain.format(k) for k in range(len(flat))]
-        row = [[name, value] for name, value in zip(names, flat.tolist(), strict=True)]
+        row = [[plain.format(k), value] for k, value in enumerate(flat.tolist())]
     return row[:VALUES], len(row)
 
 
