@@ -86,7 +86,7 @@ class Steps:
         full = [np.zeros((part.batch_size, *array.shape[1:]), array.dtype) for array in part.peek()]
         if group == 1 and len(part) > 1:
             self.train.prepare(*full)
-        elif group > 1 and len(part) >= group:
+        elif group > 1 and len(part) > group:  # else the first group ends with the last batch
             self._finish_step.prepare(1.0, *full)
 
     def load_collected(self, gradients: Mapping[str, Array], samples: int) -> None:
