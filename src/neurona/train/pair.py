@@ -32,6 +32,7 @@ class Pair:
     """The names, the format and the version of such a pair.
 
     what: what it is, for messages: "a model of Neurona".
+    sealed: whether the JSON also holds its own SHA-256, for what nobody changes by hand.
     """
 
     document: str
@@ -39,6 +40,7 @@ class Pair:
     format: str
     version: int
     what: str
+    sealed: bool = False
 
     @property
     def pending(self) -> str:
@@ -60,6 +62,8 @@ class Pair:
             "neurona": neurona.__version__,
             "weights": {"file": self.arrays, "bytes": len(content), "sha256": _digest(content)},
         }
+        if self.sealed:
+            head["seal"] = _seal(description)
         text = json.dumps({**head, **description}, indent=2, ensure_ascii=False, allow_nan=False)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -89,18 +93,28 @@ class Pair:
         Raises `CheckpointError`, naming the file, when one is missing, damaged, of another format
         or version, or when the arrays are others than those the description was written with.
         """
-        description = self.read_document(folder)
-        stated = description.get("weights")
-        if not isinstance(stated, dict) or not isinstance(stated.get("sha256"), str):
-            path = folder / self.document
-            raise CheckpointError(f"{path}: damaged: 'weights' does not name a digest")
-        return description, from_safetensors(*self._content(folder, stated["sha256"]))
+        while True:
+            description = self.read_document(folder)
+            stated = description.get("weights")
+            if not isinstance(stated, dict) or not isinstance(stated.get("sha256"), str):
+                path = folder / self.document
+                raise CheckpointError(f"{path}: damaged: 'weights' does not name a digest")
+            try:
+                return description, from_safetensors(*self._content(folder, stated["sha256"]))
+            except CheckpointError:
+                # Another process may have written a new pair meanwhile.
+                if self.read_document(folder) == description:
+                    raise
 
     def read_document(self, folder: Path) -> dict[str, Any]:
         """The description alone, its format and version checked."""
         path = folder / self.document
         description = read_json(path, self.what)
         check_format(path, description, self.format, self.version, self.what)
+        if self.sealed:
+            rest = {name: one for name, one in description.items() if name not in _HEAD}
+            if description.get("seal") != _seal(rest):
+                raise CheckpointError(f"{path}: damaged: it is not as it was written")
         return description
 
     def _content(self, folder: Path, digest: str) -> tuple[bytes, Path]:
@@ -123,6 +137,14 @@ class Pair:
             f"{folder / self.arrays}: damaged, or not the weights that {self.document} was written "
             "with (their SHA-256 differs)"
         )
+
+
+_HEAD = ("format", "format_version", "neurona", "weights", "seal")
+
+
+def _seal(description: Mapping[str, Any]) -> str:
+    """The SHA-256 of a description as it comes back from JSON."""
+    return _digest(json.dumps(json.loads(json.dumps(description))).encode())
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:

@@ -34,7 +34,14 @@ CONFIG = "config.toml"
 LAST = Path("checkpoints") / "last"
 FORMAT = "neurona-run"
 FORMAT_VERSION = 1
-STATE = Pair("state.json", "state.safetensors", "neurona-checkpoint", 1, "a checkpoint of Neurona")
+STATE = Pair(
+    "state.json",
+    "state.safetensors",
+    "neurona-checkpoint",
+    1,
+    "a checkpoint of Neurona",
+    sealed=True,
+)
 
 
 class RunFolder:
@@ -177,6 +184,9 @@ def read_about(path: Path) -> dict[str, Any]:
     """What run.json holds. Raises `CheckpointError` when there is none, or a newer one."""
     about = read_json(path / RUN, "a run of Neurona")
     check_format(path / RUN, about, FORMAT, FORMAT_VERSION, "a run of Neurona")
+    for name, kind in (("status", str), ("seconds", int | float)):
+        if not isinstance(about.get(name), kind):
+            raise CheckpointError(f"{path / RUN}: damaged: {name!r} is missing or of another type")
     return about
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from neurona.core.errors import CheckpointError
@@ -44,8 +45,9 @@ class RunLock:
                 f"{folder}: another process is at work there"
                 f"{f' (process {holder})' if holder else ''}; wait for it, or end it first"
             ) from None
-        os.ftruncate(self.file, 0)
-        os.pwrite(self.file, str(os.getpid()).encode(), 0)
+        with suppress(OSError):  # on a full disk nobody is told who holds it, which does no harm
+            os.ftruncate(self.file, 0)
+            os.pwrite(self.file, str(os.getpid()).encode(), 0)
         _mine.add(self.folder)
 
     def release(self) -> None:

@@ -39,7 +39,7 @@ def settings_of(training: Training) -> dict[str, Any]:
     return {
         "network": architecture.describe(model.network),
         "loss": loss,
-        "metrics": [repr(metric) for metric in model.metrics],
+        "metrics": [_named(metric) for metric in model.metrics],
         "optimizer": {
             "algorithm": type(optimizer).__name__,
             "groups": [
@@ -51,7 +51,7 @@ def settings_of(training: Training) -> dict[str, Any]:
                 for group in optimizer.groups
             ],
         },
-        "schedule": None if schedule is None else repr(schedule),
+        "schedule": None if schedule is None else _named(schedule),
         "update": asdict(training.steps.update),
         "frozen": list(model.frozen),
         "callbacks": [type(callback).__name__ for callback in training.callbacks],
@@ -164,6 +164,12 @@ def _under(prefix: str, arrays: Mapping[str, Array]) -> Arrays:
 def _of(arrays: Arrays, prefix: str) -> Arrays:
     start = f"{prefix}."
     return {n.removeprefix(start): array for n, array in arrays.items() if n.startswith(start)}
+
+
+def _named(thing: Any) -> str:
+    """What a metric or schedule calls itself; its class where that would be a place in memory."""
+    kind: Any = type(thing)
+    return kind.__qualname__ if kind.__repr__ is object.__repr__ else repr(thing)
 
 
 def _listed(value: Any) -> Any:
