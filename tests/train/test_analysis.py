@@ -154,8 +154,9 @@ def test_regression(tmp_path: Path, rng: np.random.Generator) -> None:
         f"feature {i}" for i in range(3)
     ]
     features = found["first_layer"]["features"]
-    norms = np.linalg.norm(network.weight.numpy(), axis=0)
-    assert features[0][0] == f"feature {norms.argmax()}"
+    effects = np.linalg.norm(network.weight.numpy(), axis=0) * x.std(axis=0)
+    assert features[0][0] == f"feature {effects.argmax()}"
+    assert features[0][2] == pytest.approx(effects.max(), rel=1e-5)
 
 
 @pytest.mark.parametrize(

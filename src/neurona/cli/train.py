@@ -20,6 +20,7 @@ from neurona.train.experiment import (
 )
 from neurona.train.experiment.names import name_and_options
 from neurona.train.run_folder import RunFolder
+from neurona.train.run_report import write_page
 
 REPORT = "report.html"
 
@@ -54,12 +55,13 @@ def finish(folder: Path, outcome: Outcome) -> None:
 
 
 def record_test(folder: Path, scores: dict[str, float]) -> None:
-    """Write the scores of the test part into run.json."""
+    """Write the scores of the test part into run.json and the report."""
     if not scores:
         return
     run_folder = RunFolder.open(folder)
     try:
         run_folder.write_about(test=scores)
+        write_page(run_folder)
     finally:
         run_folder.close()
 

@@ -43,9 +43,14 @@ def write_report(training: Training, folder: RunFolder, *, look: bool) -> None:
             _look(training, folder.path)
     except Exception as error:
         _failed(folder, "the analysis of the run", error)
-    try:
-        from neurona.report import html
+    write_page(folder)
 
+
+def write_page(folder: RunFolder) -> None:
+    """Write report.html from the files of the run; failing is treated as by `write_report`."""
+    from neurona.report import html
+
+    try:
         html.write(folder.path)
     except Exception as error:
         _failed(folder, "the report of the run", error)

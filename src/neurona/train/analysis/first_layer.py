@@ -67,8 +67,8 @@ def _pictures(head: Found, values: NDArray[Any], pictures: NDArray[Any]) -> tupl
 
 def _features(material: Material, values: NDArray[Any]) -> Found:
     norms = np.linalg.norm(values, axis=0)
-    largest = np.argsort(-norms, kind="stable")[:FEATURES]
+    effects = norms * material.inputs.std(axis=0, dtype=np.float64)
+    largest = np.argsort(-effects, kind="stable")[:FEATURES]
     names = material.names or tuple(f"feature {i}" for i in range(values.shape[1]))
-    spread = material.inputs.std(axis=0, dtype=np.float64)
-    rows = [[names[i], float(norms[i]), float(norms[i] * spread[i])] for i in largest]
+    rows = [[names[i], float(norms[i]), float(effects[i])] for i in largest]
     return {"show": "features", "features": rows, "of": values.shape[1]}
