@@ -22,6 +22,7 @@ from neurona.nn.state import load_variables
 from neurona.ops.generator import DEFAULT, Generator
 from neurona.train import architecture
 from neurona.train.history import History
+from neurona.train.losses import describe_loss
 
 if TYPE_CHECKING:
     from neurona.train.loop import Training
@@ -35,10 +36,11 @@ def settings_of(training: Training) -> dict[str, Any]:
     model, optimizer = training.model, training.rates.optimizer
     initial = {id(rate): value for rate, value in training.rates.with_initial()}
     schedule = training.rates.schedule
-    loss: Any = model.loss_name or getattr(model.loss, "__qualname__", type(model.loss).__name__)
+    own = getattr(model.loss, "__qualname__", type(model.loss).__name__)
+    known = None if model.loss is None else describe_loss(model.loss)
     return {
         "network": architecture.describe(model.network),
-        "loss": loss,
+        "loss": known or model.loss_name or own,
         "metrics": [_named(metric) for metric in model.metrics],
         "optimizer": {
             "algorithm": type(optimizer).__name__,
