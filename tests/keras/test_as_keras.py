@@ -31,18 +31,28 @@ def test_numbers_are_those_that_keras_gave(name: str) -> None:
     compare(CASES[name](keras), stored()[name])
 
 
-@pytest.mark.slow
-def test_the_keras_installed_still_gives_them() -> None:
+def of_the_original(module: str, *arguments: str) -> str:
+    """What a module of the tests prints where Keras on PyTorch is installed."""
     if not importlib.util.find_spec("keras") or not importlib.util.find_spec("torch"):
         pytest.skip("Keras on PyTorch is not installed")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.keras.golden", *CASES],
+        [sys.executable, "-m", module, *arguments],
         capture_output=True,
         text=True,
         cwd=CHECKOUT,
         env={**os.environ, "KERAS_BACKEND": "torch"},
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_keras_installed_still_gives_them() -> None:
+    found = json.loads(of_the_original("tests.keras.golden", *CASES).splitlines()[-1])
     for name in CASES:
         compare(stored()[name], found[name])
+
+
+@pytest.mark.slow
+def test_arguments_stand_where_keras_has_them_with_its_defaults() -> None:
+    assert not of_the_original("tests.keras.signatures").strip()

@@ -67,6 +67,27 @@ def test_early_stopping_knows_what_is_better() -> None:
         learn(callbacks.EarlyStopping(), validation_data=None)
 
 
+def test_steps_are_told_and_may_end_the_run() -> None:
+    seen: list[Any] = []
+
+    def stop(batch: int, logs: Any) -> None:
+        seen.append((batch, logs["loss"] > 0))
+        told.model.stop_training = len(seen) == 3
+
+    told = callbacks.LambdaCallback(on_train_batch_end=stop)
+    learn(told, batch_size=32)
+    assert seen == [(0, True), (1, True), (0, True)]
+
+
+def test_methods_that_would_never_be_called_are_refused() -> None:
+    class Old(callbacks.Callback):
+        def on_batch_end(self, batch: int, logs: Any = None) -> None:
+            """Keras's name before version 3."""
+
+    with pytest.raises(ArgumentError, match="on_batch_end would never be called"):
+        learn(Old())
+
+
 def test_rates_by_epoch_and_on_plateaus() -> None:
     model = learn(callbacks.LearningRateScheduler(lambda epoch, rate: rate / (epoch + 1)))
     rates = model.history.history["learning_rate"]

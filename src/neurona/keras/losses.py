@@ -198,7 +198,7 @@ class Loss(Configured):
     TARGETS = "same"
     """What targets are: "same", of the output's shape, "classes", class numbers, or "any"."""
 
-    def __init__(self, reduction: str = "sum_over_batch_size", name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, reduction: str = "sum_over_batch_size") -> None:
         if reduction not in REDUCTIONS:
             raise ArgumentError(
                 f"{type(self).__name__}: reduction is one of {REDUCTIONS}, not {reduction!r}"
@@ -226,6 +226,9 @@ class _Named(Loss):
     """A loss that is one of the functions above without options."""
 
     FUNCTION: Function
+
+    def __init__(self, reduction: str = "sum_over_batch_size", name: str | None = None) -> None:
+        super().__init__(name, reduction)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return type(self).FUNCTION(y_true, y_pred)
@@ -301,6 +304,9 @@ class CosineSimilarity(_Named):
 
     FUNCTION = staticmethod(cosine_similarity)
 
+    def __init__(self, *, reduction: str = "sum_over_batch_size", name: str | None = None) -> None:
+        super().__init__(reduction, name)
+
 
 class Huber(Loss):
     """See `huber`."""
@@ -311,7 +317,7 @@ class Huber(Loss):
         reduction: str = "sum_over_batch_size",
         name: str | None = None,
     ) -> None:
-        super().__init__(reduction, name)
+        super().__init__(name, reduction)
         if not delta > 0:
             raise ArgumentError(f"Huber: delta must be positive, not {delta}")
         self.delta = delta
@@ -328,10 +334,11 @@ class SparseCategoricalCrossentropy(Loss):
     def __init__(
         self,
         from_logits: bool = False,
+        *,
         reduction: str = "sum_over_batch_size",
         name: str | None = None,
     ) -> None:
-        super().__init__(reduction, name)
+        super().__init__(name, reduction)
         self.from_logits = from_logits
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -345,10 +352,11 @@ class CategoricalCrossentropy(Loss):
         self,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
+        *,
         reduction: str = "sum_over_batch_size",
         name: str | None = None,
     ) -> None:
-        super().__init__(reduction, name)
+        super().__init__(name, reduction)
         if not 0 <= label_smoothing <= 1:
             raise ArgumentError(
                 f"{type(self).__name__}: label_smoothing is in 0…1, not {label_smoothing}"

@@ -29,7 +29,7 @@ class Metric(Configured, train.Metric):
     TARGETS = "same"
     """What targets are, as for losses."""
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, *, name: str | None = None) -> None:
         self.name = name or self.NAME
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -50,8 +50,8 @@ class BinaryAccuracy(Metric):
 
     NAME = "binary_accuracy"
 
-    def __init__(self, name: str | None = None, threshold: float = 0.5) -> None:
-        super().__init__(name)
+    def __init__(self, *, name: str | None = None, threshold: float = 0.5) -> None:
+        super().__init__(name=name)
         self.threshold = threshold
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class TopKCategoricalAccuracy(Metric):
     NAME = "top_k_categorical_accuracy"
 
     def __init__(self, k: int = 5, name: str | None = None) -> None:
-        super().__init__(name)
+        super().__init__(name=name)
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise ArgumentError(f"{type(self).__name__}: k must be 1 or more, not {k!r}")
         self.k = k
@@ -111,8 +111,8 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
 class _Share(Metric):
     """What precision and recall share: a ratio of counts over all outputs."""
 
-    def __init__(self, thresholds: float = 0.5, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, thresholds: float = 0.5, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         if not isinstance(thresholds, (int, float)):
             raise ArgumentError(f"{type(self).__name__}: thresholds is one number here")
         self.thresholds = thresholds
@@ -155,7 +155,7 @@ class AUC(Configured, train.ROCAUC):
 
     TARGETS = "same"
 
-    def __init__(self, name: str | None = None, from_logits: bool = False) -> None:
+    def __init__(self, *, name: str | None = None, from_logits: bool = False) -> None:
         super().__init__(logits=from_logits)
         self.from_logits = from_logits
         self.name = name or "auc"
@@ -170,8 +170,8 @@ class LossMetric(Metric):
     LOSS: type[losses.Loss]
     larger_is_better = False
 
-    def __init__(self, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self._loss = self.LOSS()
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -244,7 +244,7 @@ class Own(Metric):
     TARGETS = "any"
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(getattr(function, "__name__", "metric"))
+        super().__init__(name=getattr(function, "__name__", "metric"))
         self.function = function
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:

@@ -49,18 +49,12 @@ class L2(L1L2):
         super().__init__(l2=l2)
 
 
-l1, l2 = L1, L2
-
-
-def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
-    """l1·Σ|w| + l2·Σw²."""
-    return L1L2(l1, l2)
-
+l1, l2, l1_l2 = L1, L2, L1L2
 
 REGULARIZERS: dict[str, Any] = {
     "l1": L1,
     "l2": L2,
-    "l1_l2": L1L2(0.01, 0.01),
+    "l1_l2": L1L2,
     "L1": L1,
     "L2": L2,
     "L1L2": L1L2,

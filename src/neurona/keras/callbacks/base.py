@@ -67,12 +67,15 @@ class LambdaCallback(Callback):
         on_epoch_end: Any = None,
         on_train_begin: Any = None,
         on_train_end: Any = None,
+        *,
+        on_train_batch_end: Any = None,
     ) -> None:
         given = {
             "on_epoch_begin": on_epoch_begin,
             "on_epoch_end": on_epoch_end,
             "on_train_begin": on_train_begin,
             "on_train_end": on_train_end,
+            "on_train_batch_end": on_train_batch_end,
         }
         for name, function in given.items():
             if function is not None:

@@ -90,7 +90,7 @@ class PReLU(Layer):
     """x where x > 0, else alpha·x, with a learnt alpha for each element of a sample, from 0."""
 
     def __init__(
-        self, alpha_initializer: Any = "zeros", alpha_regularizer: Any = None, **common: Any
+        self, alpha_initializer: Any = "Zeros", alpha_regularizer: Any = None, **common: Any
     ) -> None:
         super().__init__(**common)
         self.alpha_initializer = initializers.get(alpha_initializer)

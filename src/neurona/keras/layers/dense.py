@@ -84,7 +84,7 @@ class Dense(Layer):
 class Embedding(Layer):
     """A learnt vector for every whole number in x.
 
-    x: whole numbers in 0…input_dim−1 of any shape; floats are rounded down, as Keras does.
+    x: whole numbers in 0…input_dim−1 of any shape; of floats the whole part counts, as in Keras.
     Result: (*x.shape, output_dim). embeddings: (input_dim, output_dim).
     Raises `IndexOutOfRangeError` naming the position of a number out of range.
 
@@ -102,6 +102,7 @@ class Embedding(Layer):
         output_dim: int,
         embeddings_initializer: Any = "uniform",
         embeddings_regularizer: Any = None,
+        *,
         mask_zero: bool = False,
         input_length: int | None = None,
         **common: Any,

@@ -20,7 +20,7 @@ class Dropout(Layer):
     seed: of a stream of random numbers of its own; None draws from the default generator.
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **common: Any) -> None:
+    def __init__(self, rate: float, *, seed: int | None = None, **common: Any) -> None:
         super().__init__(**common)
         self.rate = rate
         self.seed = seed

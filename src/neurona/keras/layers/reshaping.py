@@ -20,7 +20,7 @@ class InputLayer(Layer):
     shape: of one sample. dtype: "float32", or "int64" and the like for whole numbers.
     """
 
-    def __init__(self, shape: Sequence[int], dtype: str | None = None, **common: Any) -> None:
+    def __init__(self, shape: Sequence[int], *, dtype: str | None = None, **common: Any) -> None:
         super().__init__(**common)
         self.shape = batched(self.title, shape)[1:]
         self.dtype = as_dtype(dtype or "float32").name
@@ -32,7 +32,7 @@ class InputLayer(Layer):
 
 
 def Input(  # noqa: N802  (Keras's name)
-    shape: Sequence[int], dtype: str | None = None, name: str | None = None
+    shape: Sequence[int], *, dtype: str | None = None, name: str | None = None
 ) -> KerasTensor:
     """A tensor that stands for the data: the start of a network in functional style.
 
@@ -42,7 +42,7 @@ def Input(  # noqa: N802  (Keras's name)
     >>> keras.Input(shape=(20,))
     KerasTensor(shape=(None, 20), dtype=float32)
     """
-    return InputLayer(shape, dtype, name=name).output
+    return InputLayer(shape, dtype=dtype, name=name).output
 
 
 class Flatten(Layer):

@@ -72,7 +72,7 @@ class StepBridge(Bridge):
 
 def bridged(model: Trained, callbacks: Sequence[Callback], first: int) -> Bridge:
     """The bridge that the callbacks need."""
-    told = [type(callback).on_train_batch_end for callback in callbacks]
+    told = [getattr(callback.on_train_batch_end, "__func__", None) for callback in callbacks]
     wanted = any(function is not Callback.on_train_batch_end for function in told)
     return (StepBridge if wanted else Bridge)(model, callbacks, first)
 

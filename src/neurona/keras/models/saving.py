@@ -52,15 +52,15 @@ def load_weights(network: KerasNetwork, path: str | PathLike[str]) -> None:
     network.load_state_dict(from_safetensors(content, file))
 
 
-def load_model(path: str | PathLike[str]) -> Model:
+def load_model(filepath: str | PathLike[str]) -> Model:
     """The model that `model.save` wrote, compiled as it was; the optimiser starts anew.
 
     Raises `CheckpointError` for a folder that holds another model or a damaged one.
     """
-    loaded = train.Model.load(checked(path))
+    loaded = train.Model.load(checked(filepath))
     if not isinstance(loaded.network, KerasNetwork):
         raise CheckpointError(
-            f"{path}: holds a {type(loaded.network).__name__} of neurona.nn; load it with "
+            f"{filepath}: holds a {type(loaded.network).__name__} of neurona.nn; load it with "
             "neurona.train.Model.load"
         )
     model = around(loaded.network)
@@ -82,13 +82,13 @@ def to_json(network: KerasNetwork) -> str:
     return json.dumps(network.get_config())
 
 
-def model_from_json(text: str) -> Model:
+def model_from_json(json_string: str) -> Model:
     """The model that `to_json` described, with new weights.
 
     Raises `ArgumentError` for what is no such description.
     """
     try:
-        config = json.loads(text)
+        config = json.loads(json_string)
     except ValueError as error:
         raise ArgumentError(f"model_from_json: not JSON: {error}") from None
     if not isinstance(config, Mapping):

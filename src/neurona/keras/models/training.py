@@ -43,6 +43,16 @@ ABSENT: dict[str, Any] = {
 """Arguments of Keras's verbs that are not there, with the values that change nothing."""
 
 
+NEVER_CALLED = (
+    "on_batch_begin",
+    "on_batch_end",
+    "on_train_batch_begin",
+    *(f"on_{verb}_{when}" for verb in ("test", "predict") for when in ("begin", "end")),
+    *(f"on_{verb}_batch_{when}" for verb in ("test", "predict") for when in ("begin", "end")),
+)
+"""Methods of Keras's callbacks that are not there."""
+
+
 def refuse(verb: str, given: Mapping[str, Any]) -> None:
     """Raise `ArgumentError` for arguments that are not there."""
     for name, value in given.items():
@@ -85,6 +95,7 @@ class Trained:
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
+        *,
         metrics: Iterable[Any] | None = None,
         **absent: Any,
     ) -> None:
@@ -104,6 +115,8 @@ class Trained:
             isinstance(loss, dict) and "class_name" in loss
         ):
             raise ArgumentError("compile: a model has one output, so give one loss")
+        if isinstance(metrics, (str, Mapping)):
+            raise ArgumentError(f"compile: metrics is a list, as in metrics=[{metrics!r}]")
         self.loss = known_losses.get(loss)
         self.optimizer = known_optimizers.get(optimizer)
         self._wanted = tuple(metrics or ())
@@ -180,6 +193,7 @@ class Trained:
         class_weight: Mapping[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
+        *,
         run: str | PathLike[str] | None = None,
         **absent: Any,
     ) -> History:
@@ -267,6 +281,7 @@ class Trained:
         batch_size: int | None = None,
         verbose: int | str = "auto",
         sample_weight: Any = None,
+        *,
         return_dict: bool = False,
         **absent: Any,
     ) -> Any:
@@ -313,7 +328,7 @@ class Trained:
     ) -> Any:
         """The loss of this batch, or [loss, metrics…]; nothing is learnt."""
         size = len(x[0]) if isinstance(x, (list, tuple)) else len(x)
-        return self.evaluate(x, y, size, 0, sample_weight, return_dict)
+        return self.evaluate(x, y, size, 0, sample_weight, return_dict=return_dict)
 
 
 def last_share(arrays: tuple[Array, ...], share: float) -> tuple[tuple[Array, ...], ...]:
@@ -341,6 +356,12 @@ def _several(callbacks: Callback | Sequence[Callback] | None) -> list[Callback]:
     for one in given:
         if not isinstance(one, Callback):
             raise ArgumentError(f"fit: {one!r} is not one of keras.callbacks")
+        for method in NEVER_CALLED:
+            if hasattr(one, method):
+                raise ArgumentError(
+                    f"fit: {type(one).__name__}.{method} would never be called; there are "
+                    f"{', '.join(name for name in vars(Callback) if name.startswith('on_'))}"
+                )
     return given
 
 

@@ -109,8 +109,8 @@ class Optimizer(Configured):
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the last step, or the one to begin with."""
-        return self._now
+        """The rate of the last step by a schedule; else the one given, before `decay`."""
+        return self._now if isinstance(self._rate, LearningRateSchedule) else self._rate
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
