@@ -148,6 +148,23 @@ def test_regression_and_table(tmp_path: Path, rng: np.random.Generator) -> None:
     assert text.count('class="chart"') == 6  # loss, learning rate, and two for each output
 
 
+def test_several_labels(tmp_path: Path, rng: np.random.Generator) -> None:
+    network = nn.Linear(3, 2)
+    model = train.Model(network, classes=["loud", HOSTILE[0]])
+    model.compile(loss="binary_cross_entropy_with_logits")
+    x = rng.normal(size=(50, 3)).astype(np.float32)
+    y = (rng.random((50, 2)) > 0.5).astype(np.float32)
+    folder = write_run(tmp_path, [])
+    analyse(model, x, y, folder)
+    said, true = network(x).numpy() > 0, y > 0.5
+    text = html.write(folder).read_text(encoding="utf-8")
+    check(text)
+    assert f"{int((said == true).sum())} of 100 answers are right, each label" in text
+    recall = 100 * (said & true)[:, 0].sum() / true[:, 0].sum()
+    assert f"<td>{int(true[:, 0].sum())}</td>" in text
+    assert f"<td>{recall:.1f} %</td>" in text
+
+
 def test_much_of_everything_stays_small(tmp_path: Path, rng: np.random.Generator) -> None:
     count = 300
     epochs = [

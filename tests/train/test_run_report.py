@@ -93,6 +93,21 @@ def test_layers_that_cannot_be_watched_do_not_stop_the_run(tmp_path: Path) -> No
     assert not (tmp_path / "layers.jsonl").exists()
 
 
+def test_a_resumed_run_with_layers_watched_ends_as_the_undisturbed_one(tmp_path: Path) -> None:
+    ends = []
+    for name, epochs in (("whole", [3]), ("parts", [1, 3])):
+        folder = tmp_path / name
+        for resume, last in enumerate(epochs):
+            model, x, y = model_and_data()
+            watch = train.WatchLayers(folder / "layers.jsonl", x, y, most=1)
+            model.fit(x, y, epochs=last, callbacks=[watch], run=folder, resume=bool(resume),
+                      verbose=False)  # fmt: skip
+        lines = (folder / "layers.jsonl").read_text().splitlines()
+        ends.append((model.network.state_dict(), lines))
+    assert all((ends[0][0][name] == ends[1][0][name]).all() for name in ends[0][0])
+    assert ends[0][1] == ends[1][1]
+
+
 def test_samples_to_watch_with() -> None:
     model, x, y = model_and_data()
     assert len(probe_of(model, model.part((x, y), "training", batch_size=4), 128)[0]) == 40

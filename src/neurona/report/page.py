@@ -242,25 +242,15 @@ def _answers(record: Record) -> Values | None:
         return None
     if answers.get("kind") == "regression":
         return _regression(record, answers)
+    if answers.get("kind") == "labels":
+        return _labels(answers)
     counts = record.arrays.get("confusion")
     classes = answers.get("classes", [])
     if counts is None or counts.shape != (len(classes), len(classes)):
         return None
     truth, said = counts.sum(axis=1), counts.sum(axis=0)
-    right = np.diag(counts)
-    with np.errstate(invalid="ignore"):
-        recall, precision = right / truth, right / said
-        f1 = 2 * right / (truth + said)
-    rows = [
-        {
-            "name": classes[k],
-            "samples": int(truth[k]),
-            "precision": float(precision[k]) if said[k] else None,
-            "recall": float(recall[k]) if truth[k] else None,
-            "f1": float(f1[k]) if truth[k] + said[k] else None,
-        }
-        for k in range(len(classes))
-    ]
+    columns = zip(classes, truth.tolist(), said.tolist(), np.diag(counts).tolist(), strict=True)
+    rows = [_scores(*column) for column in columns]
     shown = rows
     if len(rows) > MOST_ROWS:
         shown = sorted((r for r in rows if r["samples"]), key=lambda r: r["f1"] or 0)[:MOST_ROWS]
@@ -289,6 +279,25 @@ def _answers(record: Record) -> Values | None:
     else:
         found["picture"] = images.data_uri(images.heat_map(counts))
     return found
+
+
+def _scores(name: str, true: int, said: int, right: int) -> Values:
+    """Precision, recall and F1 of a class or label; None where there is nothing to divide by."""
+    return {
+        "name": name,
+        "samples": true,
+        "precision": right / said if said else None,
+        "recall": right / true if true else None,
+        "f1": 2 * right / (true + said) if true + said else None,
+    }
+
+
+def _labels(answers: Values) -> Values:
+    rows = [_scores(*row) for row in answers.get("labels", [])]
+    shown = rows
+    if len(rows) > MOST_ROWS:
+        shown = sorted((r for r in rows if r["samples"]), key=lambda r: r["f1"] or 0)[:MOST_ROWS]
+    return {**answers, "rows": shown, "of": len(rows)}
 
 
 def _regression(record: Record, answers: Values) -> Values:

@@ -43,7 +43,11 @@ class Answers:
 
 
 def task_of(material: Material) -> str:
-    """ "classification", "binary", "sequence" (a class at every place), "regression" or "other"."""
+    """The kind of the targets.
+
+    "classification", "binary" (one output), "labels" (several, each yes or no), "sequence" (a class
+    at every place), "regression" or "other".
+    """
     outputs, targets = material.outputs, material.targets
     loss = material.model.loss_name or ""
     labels = targets.dtype.kind in "biu"
@@ -51,9 +55,12 @@ def task_of(material: Material) -> str:
         if labels and targets.ndim == 1:
             return "classification"
         if targets.shape == outputs.shape:
-            if len(material.model.classes) == outputs.shape[1] or _are_codes(targets, loss):
+            if _are_codes(targets, loss):
                 return "classification"
-            return "other" if loss.startswith("binary") else "regression"
+            if loss.startswith("binary"):
+                return "labels"
+            named = len(material.model.classes) == outputs.shape[1]
+            return "classification" if named else "regression"
         return "other"
     if outputs.ndim > 2 and labels and targets.shape == (len(outputs), *outputs.shape[2:]):
         return "sequence"
@@ -128,6 +135,8 @@ def summary_of_answers(material: Material, task: str) -> tuple[Found, Arrays]:
     """The confusion matrix (true, said), or how far predictions lie from the truth."""
     if task == "regression":
         return _residuals(material)
+    if task == "labels":
+        return _labels(material), {}
     answers = answers_of(material, task)
     count = len(answers.classes)
     if count > MOST_CLASSES:
@@ -142,6 +151,23 @@ def summary_of_answers(material: Material, task: str) -> tuple[Found, Arrays]:
         "right": int(np.trace(confusion)),
     }
     return found, {"confusion": confusion.astype(np.int64)}
+
+
+def _labels(material: Material) -> Found:
+    """How often each label is said and true; a label is said from a probability of ½ on."""
+    said = material.outputs > (0 if material.model.outputs else 0.5)
+    true = material.targets > 0.5
+    names = _classes(material, said.shape[1])
+    rows = [
+        [name, int(true[:, k].sum()), int(said[:, k].sum()), int((said & true)[:, k].sum())]
+        for k, name in enumerate(names)
+    ]
+    return {
+        "kind": "labels",
+        "labels": rows,
+        "counted": int(said.size),
+        "right": int((said == true).sum()),
+    }
 
 
 def _residuals(material: Material) -> tuple[Found, Arrays]:

@@ -96,10 +96,7 @@ class Layer:
 
 
 def watch(network: Module, inputs: NDArray[Any]) -> list[Layer]:
-    """The layers in the order they run, each with what it gave for all of the inputs.
-
-    arguments: those of the first batch.
-    """
+    """The layers in the order they run, each with what it gave for all of the inputs."""
     starts = range(0, len(inputs), BATCH)
     watcher = Watcher(max(1, MOST_VALUES // len(starts)))
     with observing(watcher.observe), no_grad():
@@ -147,7 +144,7 @@ def describe_parameters(material: Material) -> tuple[list[Found], Found]:
         raise LeftOut("the network has no parameters")
     try:
         slopes, loss = loss_gradients(material)
-        batch: Found = {"samples": min(BATCH, len(material.inputs)), "loss": loss}
+        batch: Found = {"samples": material.batch, "loss": loss}
     except (LeftOut, NeuronaError) as reason:
         slopes, batch = {}, {"left_out": str(reason)}
     entries = []
@@ -171,7 +168,7 @@ def describe_parameters(material: Material) -> tuple[list[Found], Found]:
 
 def loss_gradients(material: Material) -> tuple[dict[str, NDArray[Any]], float]:
     """∂loss/∂parameter on the first samples, evaluated as in use (no dropout), and that loss."""
-    size = slice(0, BATCH)
+    size = slice(0, material.batch)
     learnt = {n: p for n, p in material.network.named_parameters() if p.requires_grad}
     if not learnt:
         raise LeftOut("all parameters are frozen")

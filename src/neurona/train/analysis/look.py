@@ -122,7 +122,7 @@ def _look(material: Material) -> tuple[Found, Arrays]:
     part("layers", lambda: watched.extend(layers.watch(material.network, material.inputs)))
     found["layers"] = [layer.found() for layer in watched]
     part("first_layer", lambda: first_layer.first_weights(material, watched))
-    part("timing", lambda: _timing(material, watched, found["layers"]))
+    part("timing", lambda: _timing(material, found["layers"]))
     part("graph", lambda: _graph(material))
     weights = (found.get("weights") or {}).get("parameters", [])
     part("alarms", lambda: health.alarms(found["layers"], weights))
@@ -134,9 +134,9 @@ def _weights(material: Material) -> Found:
     return {"parameters": entries, "gradients_of": batch}
 
 
-def _timing(material: Material, watched: list[layers.Layer], entries: list[Found]) -> Found:
+def _timing(material: Material, entries: list[Found]) -> Found:
     """Times go to the layers they belong to, with their operations and parameters."""
-    whole, times = timing.time_layers(material, watched)
+    whole, times = timing.time_layers(material)
     rows = {(row.path, row.kind): row for row in material.summary.rows}
     for entry, seconds in zip(entries, times, strict=True):
         entry["seconds"] = seconds

@@ -22,6 +22,8 @@ MOST_SAMPLES = 2000
 MOST_OPERATIONS = 2e10
 """Floating-point operations of all forward passes together: about a second, eagerly."""
 BATCH = 256
+PASS_OPERATIONS = 5e9
+"""Of a pass that is timed or differentiated: large networks get smaller batches."""
 SMALLEST_SIDE = 4
 WIDEST = 8.0
 """Sides below, or of a ratio above, are rather a table or a series than a picture."""
@@ -65,6 +67,12 @@ class Material:
     def targets(self) -> NDArray[Any]:
         """The targets."""
         return self.samples.targets
+
+    @property
+    def batch(self) -> int:
+        """Samples of a pass that is timed or differentiated."""
+        affordable = int(PASS_OPERATIONS / max(self.summary.flops, 1))
+        return min(len(self.inputs), BATCH, max(1, affordable))
 
     @property
     def loss(self) -> Loss:

@@ -13,8 +13,8 @@ from neurona.core.errors import NeuronaError
 from neurona.core.tensor import Tensor
 from neurona.core.trace import no_grad
 from neurona.nn.module import Module
-from neurona.train.analysis.layers import Layer
-from neurona.train.analysis.material import BATCH, Material
+from neurona.train.analysis.layers import watch
+from neurona.train.analysis.material import Material
 
 BUDGET = 1.5
 """Seconds for all layers together, compilation included; what is left then is not measured."""
@@ -26,21 +26,21 @@ ENOUGH = 0.02
 Found = dict[str, Any]
 
 
-def time_layers(material: Material, layers: list[Layer]) -> tuple[Found, list[float | None]]:
+def time_layers(material: Material) -> tuple[Found, list[float | None]]:
     """The forward time of the whole network, and of each layer by itself, in seconds.
 
     Each is compiled alone and run on the real input; the median of a few runs. Their sum is more
     than the whole, where layers are fused.
     """
-    batch = min(BATCH, len(material.inputs))
+    inputs = material.inputs[: material.batch]
     began = time.perf_counter()
     modules = dict(material.network.named_modules())
-    whole = _median(material.network, (material.inputs[:batch],))
+    whole = _median(material.network, (inputs,))
     times: list[float | None] = []
-    for layer in layers:
+    for layer in watch(material.network, inputs):
         spent = time.perf_counter() - began > BUDGET
         times.append(None if spent else _median(modules[layer.path], layer.arguments))
-    return {"batch": batch, "seconds": whole}, times
+    return {"batch": len(inputs), "seconds": whole}, times
 
 
 def _median(module: Module, arguments: tuple[Any, ...]) -> float | None:
