@@ -214,6 +214,27 @@ def test_files_that_are_missing_or_damaged(run: Path, tmp_path: Path) -> None:
         html.write(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("analysis.json", '{"layers": 3}'),
+        ("analysis.json", '{"mistakes": {"samples": [{"probabilities": [[]]}]}}'),
+        ("analysis.json", '{"left_out": "text"}'),
+    ],
+)
+def test_files_that_say_what_is_not_understood(name: str, content: str, tmp_path: Path) -> None:
+    write_run(tmp_path, [{"epoch": 0, "loss": 1.0}, {"epoch": 1, "loss": 0.5}])
+    (tmp_path / name).write_text(content)
+    text = html.write(tmp_path).read_text(encoding="utf-8")
+    check(text)
+    assert f"{name}: left out, it cannot be shown: " in text
+
+
+def test_numbers_as_large_as_they_get(tmp_path: Path) -> None:
+    write_run(tmp_path, [{"epoch": 0, "loss": 1e308}, {"epoch": 1, "loss": 1e-300}])
+    check(html.write(tmp_path).read_text(encoding="utf-8"))
+
+
 OVERFLOWING = """
 [...document.querySelectorAll('body *')].filter(e => {
   const box = e.getBoundingClientRect();
