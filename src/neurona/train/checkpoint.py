@@ -19,12 +19,15 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "preprocessing": (dict, type(None)),
     "classes": (list,),
     "reader": (dict, type(None)),
+    "target_scaling": (dict, type(None)),
     "loss": (str, dict, type(None)),
     "outputs": (str, type(None)),
     "metrics": (list,),
     "epochs": (int,),
 }
 """What a description holds, and the types of it."""
+ADDED = {"target_scaling": None}
+"""What files had not when the format was new."""
 
 
 def write(folder: Path, description: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
@@ -43,14 +46,14 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     version, or when the weights are others than those the description was written with.
     """
     path = folder / MODEL
-    description = FILES.read_document(folder)
+    description = {**ADDED, **FILES.read_document(folder)}
     for name, kinds in FIELDS.items():
         if name not in description or not isinstance(description[name], kinds):
             raise CheckpointError(f"{path}: damaged: {name!r} is missing or of the wrong type")
     for name, kind in (("classes", str), ("metrics", str | dict)):
         if not all(isinstance(one, kind) for one in description[name]):
             raise CheckpointError(f"{path}: damaged: {name!r} must hold names")
-    return FILES.read(folder)
+    return description, FILES.read(folder)[1]
 
 
 @contextmanager

@@ -35,6 +35,9 @@ LOSSES: dict[str, Loss] = {
     "quadratic_cost": functional.quadratic_cost,
 }
 
+NUMBER_LOSSES = {"huber", "mean_absolute_error", "mean_squared_error", "quadratic_cost"}
+"""Those that compare numbers of any size, so that targets may be scaled for them."""
+
 # What turns a network's outputs into probabilities, where they are something else.
 OUTPUTS: dict[str, Callable[[Any], Tensor]] = {
     "cross_entropy": lambda output: functional.softmax(output, dim=-1),

@@ -16,6 +16,7 @@ from neurona.data.dataset import Dataset
 from neurona.data.loader import Loader
 from neurona.data.readers import Reader, reader_from_json, reader_to_json
 from neurona.data.splits import split
+from neurona.data.standardize import Standardizer
 from neurona.nn.module import Module
 from neurona.optim.optimizer import Optimizer
 from neurona.optim.schedules import Schedule, make_schedule
@@ -32,6 +33,13 @@ from neurona.train.rates import Rates
 from neurona.train.recorder import EVERY, Every, recorded_run
 from neurona.train.selection import check_frozen, evaluation_mode
 from neurona.train.steps import Steps, require_weighable
+from neurona.train.target_scaling import (
+    check_kind,
+    check_loss,
+    check_targets,
+    scaling_from_json,
+    scaling_to_json,
+)
 from neurona.train.update import Update
 from neurona.train.weighting import ClassTable, ClassWeights
 
@@ -44,6 +52,9 @@ class Model:
       training part; saved with the weights.
     - `classes`: the name of each class, in the order of the outputs.
     - `reader`: how a file becomes samples, e.g. `data.DigitReader("mnist")`; for `neurona predict`.
+    - `target_scaling`: `data.Standardizer.fit(targets)` of the training part, where targets are
+      numbers. The network learns them standardised, and the loss is that of standardised numbers;
+      targets, predictions and metrics are in the data's units. Saved with the weights.
 
     epochs_done, steps_done: finished epochs and updates so far.
 
@@ -65,9 +76,12 @@ class Model:
         preprocessing: Preprocessing | None = None,
         classes: Sequence[str] = (),
         reader: Reader | None = None,
+        target_scaling: Standardizer | None = None,
     ) -> None:
         if not isinstance(network, Module):
             raise ArgumentError(f"Model: the network is an nn.Module, not {network!r}")
+        if target_scaling is not None:
+            check_kind(target_scaling)
         self.network = network
         self.preprocessing = preprocessing
         self.classes = tuple(classes)
@@ -81,7 +95,7 @@ class Model:
         self.epochs_done = 0
         self.steps_done = 0
         self.stop_training = False
-        self.steps = Steps(network)
+        self.steps = Steps(network, target_scaling=target_scaling)
         self._rates: Rates | None = None
 
     def compile(
@@ -131,6 +145,7 @@ class Model:
             max_norm=max_norm,
         )
         loss_function, loss_name = find_loss(loss), name_of(loss)
+        check_loss(self.target_scaling, loss_name)
         chosen = find_metrics(metrics, loss_name)
         chosen_schedule = None if schedule is None else make_schedule(schedule, "compile: schedule")
         self.frozen = check_frozen(self.network, frozen)
@@ -140,12 +155,19 @@ class Model:
         self.schedule = chosen_schedule
         self._rates = None if optimizer is None else Rates(optimizer, chosen_schedule)
         outputs = loss_name if loss_name in OUTPUTS else None
-        self.steps = Steps(self.network, optimizer, loss_function, chosen, update, outputs)
+        self.steps = Steps(
+            self.network, optimizer, loss_function, chosen, update, outputs, self.target_scaling
+        )
 
     @property
     def outputs(self) -> str | None:
         """The name of the loss that makes probabilities of the outputs, if one does."""
         return self.steps.outputs
+
+    @property
+    def target_scaling(self) -> Standardizer | None:
+        """The mean and the scale of targets that are learnt standardised, if they are."""
+        return self.steps.target_scaling
 
     # --- learning ---
 
@@ -295,6 +317,7 @@ class Model:
         ignored = getattr(self.loss, "ignore_index", checks.IGNORED)
         checks.check_labels(y, shape, self.loss_name, name, ignored)
         checks.check_codes(y, shape, self.loss_name, name)
+        check_targets(self.target_scaling, y, shape, name)
         if class_weight is None:
             return None
         if self.loss is not None:
@@ -378,6 +401,7 @@ class Model:
             "preprocessing": to_json(self.preprocessing),
             "classes": list(self.classes),
             "reader": reader_to_json(self.reader),
+            "target_scaling": scaling_to_json(self.target_scaling),
             "loss": loss,
             "outputs": self.steps.outputs,
             "metrics": [
@@ -402,6 +426,7 @@ class Model:
                 preprocessing=from_json(description["preprocessing"]),
                 classes=description["classes"],
                 reader=reader_from_json(description["reader"]),
+                target_scaling=scaling_from_json(description["target_scaling"]),
             )
             if description["loss"] is not None:
                 model.compile(loss=description["loss"], metrics=description["metrics"])

@@ -23,6 +23,7 @@ from neurona.ops.generator import DEFAULT, Generator
 from neurona.train import architecture
 from neurona.train.history import History
 from neurona.train.losses import describe_loss
+from neurona.train.target_scaling import scaling_to_json
 
 if TYPE_CHECKING:
     from neurona.train.loop import Training
@@ -41,6 +42,7 @@ def settings_of(training: Training) -> dict[str, Any]:
     return {
         "network": architecture.describe(model.network),
         "loss": known or model.loss_name or own,
+        "target_scaling": scaling_to_json(model.target_scaling),
         "metrics": [_named(metric) for metric in model.metrics],
         "optimizer": {
             "algorithm": type(optimizer).__name__,

@@ -13,7 +13,9 @@ from neurona.core.check import ensure
 from neurona.core.errors import ArgumentError, NonFiniteError, ShapeError
 from neurona.core.op import Array
 from neurona.core.tensor import Tensor
+from neurona.core.trace import no_grad
 from neurona.core.variable import Variable
+from neurona.data.standardize import Standardizer
 from neurona.nn.module import Module
 from neurona.ops.arithmetic import divide
 from neurona.ops.broadcast import sum
@@ -23,6 +25,7 @@ from neurona.optim.optimizer import Optimizer, working_dtype
 from neurona.train.losses import OUTPUTS, Loss
 from neurona.train.metrics import Metric
 from neurona.train.parts import Part
+from neurona.train.target_scaling import in_units, standardized
 from neurona.train.totals import Totals
 from neurona.train.update import Update
 
@@ -41,12 +44,14 @@ class Steps:
         metrics: Sequence[Metric] = (),
         update: Update | None = None,
         outputs: str | None = None,
+        target_scaling: Standardizer | None = None,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
         self.loss = loss
         self.update = update or Update()
         self.outputs = outputs
+        self.target_scaling = target_scaling
         self.training = Totals(metrics)
         self.testing = Totals(metrics)
         self.collected: dict[str, Variable] = {}
@@ -75,7 +80,15 @@ class Steps:
     def fresh(self) -> Steps:
         """The same steps, with nothing compiled or added up yet."""
         metrics = self.training.metrics
-        return Steps(self.network, self.optimizer, self.loss, metrics, self.update, self.outputs)
+        return Steps(
+            self.network,
+            self.optimizer,
+            self.loss,
+            metrics,
+            self.update,
+            self.outputs,
+            self.target_scaling,
+        )
 
     def prepare(self, part: Part) -> None:
         """Compile for batches of full size first, as a run from the start of an epoch does.
@@ -104,18 +117,21 @@ class Steps:
 
     # --- what is recorded ---
 
-    def _predict(self, x: Any) -> Tensor:
+    def _output(self, x: Any) -> Tensor:
         output: Tensor = self.network(x)
         return output
+
+    def _predict(self, x: Any) -> Tensor:
+        return in_units(self.target_scaling, self._output(x))
 
     def _probabilities(self, x: Any) -> Tensor:
         output = self._predict(x)
         return OUTPUTS[self.outputs](output) if self.outputs in OUTPUTS else output
 
     def _test(self, x: Any, y: Any, weights: Any = None) -> Result:
-        output = self._predict(x)
+        output = self._output(x)
         loss = self._loss(output, y, weights)
-        return loss, self.testing.record(loss, output, y)
+        return loss, self.testing.record(loss, self._shown(output), y)
 
     def _train(self, x: Any, y: Any, weights: Any = None) -> Result:
         result = self._backward(x, y, weights)
@@ -139,13 +155,18 @@ class Steps:
         return result
 
     def _backward(self, x: Any, y: Any, weights: Any) -> Result:
-        output = self._predict(x)
+        output = self._output(x)
         loss = self._loss(output, y, weights)
         ensure(isfinite(loss), "the loss is not finite, so nothing was changed", NonFiniteError)
-        gathered = self.training.record(loss, output, y)
+        gathered = self.training.record(loss, self._shown(output), y)
         penalty = self.update.penalty(self.network)
         (loss if penalty is None else loss + penalty).backward()
         return loss, gathered
+
+    def _shown(self, output: Tensor) -> Tensor:
+        """What metrics see: numbers in the data's units."""
+        with no_grad():
+            return in_units(self.target_scaling, output)
 
     def _apply(self) -> None:
         if self.optimizer is None:
@@ -157,6 +178,7 @@ class Steps:
     def _loss(self, output: Tensor, y: Any, weights: Any) -> Tensor:
         if self.loss is None:
             raise ArgumentError("Model: choose a loss first, as in model.compile(loss=…)")
+        y = standardized(self.target_scaling, y, output)
         plain = weights is None
         loss = self.loss(output, y) if plain else weighted(self.loss, output, y, weights)
         if loss.ndim:

@@ -20,6 +20,7 @@ from neurona.data.files import replacing
 from neurona.train.analysis.layers import Watcher, norm, observing
 from neurona.train.callbacks import Callback
 from neurona.train.selection import evaluation_mode
+from neurona.train.target_scaling import standardized
 
 if TYPE_CHECKING:
     from neurona.core.tensor import Tensor
@@ -148,7 +149,8 @@ class WatchLayers(Callback):
         if dead:
             found["dead"] = dead
         if model.loss is not None and self.targets is not None:
-            slopes = gradients(model.loss(output, self.targets), list(self._watched.values()))
+            targets = standardized(model.target_scaling, self.targets, output)
+            slopes = gradients(model.loss(output, targets), list(self._watched.values()))
             pairs = zip(self._watched, slopes, strict=True)
             found["gradients"] = {name: norm(slope.numpy()) for name, slope in pairs}
         return found

@@ -172,8 +172,8 @@ def _labels(material: Material) -> Found:
 
 def _residuals(material: Material) -> tuple[Found, Arrays]:
     count = len(material.outputs)
-    predicted = material.outputs.reshape(count, -1)
-    true = material.targets.reshape(count, -1).astype(np.float64)
+    predicted = material.predicted.reshape(count, -1)
+    true = material.samples.targets.reshape(count, -1).astype(np.float64)
     rows = []
     for i in range(min(MOST_OUTPUTS, true.shape[1])):
         error = predicted[:, i] - true[:, i]
@@ -297,8 +297,8 @@ def _mistake(
                 likely[-1] = true
             entry["probabilities"] = [[answers.classes[k], float(row[k])] for k in likely]
     elif material.outputs[i].size <= VALUES:
-        entry["true"] = [float(v) for v in np.ravel(material.targets[i])]
-        entry["said"] = [float(v) for v in np.ravel(material.outputs[i])]
+        entry["true"] = [float(v) for v in np.ravel(material.samples.targets[i])]
+        entry["said"] = [float(v) for v in np.ravel(material.predicted[i])]
     if layout is None:
         entry["row"], entry["row_of"] = row_of(material.model, samples, i)
     return entry

@@ -39,7 +39,7 @@ class LeftOut(Exception):  # noqa: N818  (a reason, not a mistake)
 class Material:
     """A model, the samples that it is looked at with, and what it makes of them.
 
-    outputs: `(sample, …)`, float64. names: of the features of a table.
+    outputs: `(sample, …)`, float64, as the network gives them. names: of a table's features.
     """
 
     model: Model
@@ -65,8 +65,15 @@ class Material:
 
     @property
     def targets(self) -> NDArray[Any]:
-        """The targets."""
-        return self.samples.targets
+        """The targets as the loss takes them."""
+        scaling, targets = self.model.target_scaling, self.samples.targets
+        return targets if scaling is None else scaling.transform(targets)
+
+    @property
+    def predicted(self) -> NDArray[Any]:
+        """The outputs in the units of the data, `samples.targets`."""
+        scaling = self.model.target_scaling
+        return self.outputs if scaling is None else scaling.inverse(self.outputs)
 
     @property
     def batch(self) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from msgspec.structs import fields
 
-from neurona import random
+from neurona import nn, random
 from neurona.core.errors import ArgumentError
 from neurona.data.dataset import Dataset
 from neurona.data.standardize import Standardizer
@@ -33,7 +33,7 @@ from neurona.train.experiment.parts import (
 )
 from neurona.train.experiment.schema import Config, DataConfig, TrainingConfig
 from neurona.train.history import History
-from neurona.train.losses import name_of
+from neurona.train.losses import NUMBER_LOSSES, name_of
 from neurona.train.model import Model
 from neurona.train.optimizers import make_optimizer
 from neurona.train.preprocessing import Division, Preprocessing
@@ -66,7 +66,11 @@ def make_model(config: Config, parts: Parts) -> Model:
     dtype = np.dtype(np.float32) if example.dtype.kind == "f" else example.dtype
     network = make_network(config.network, example.shape[1:], dtype, outputs_of(training, code))
     model = Model(
-        network, preprocessing=preprocessing, classes=training.classes, reader=parts.reader
+        network,
+        preprocessing=preprocessing,
+        classes=training.classes,
+        reader=parts.reader,
+        target_scaling=_target_scaling(config.data, training, loss, network),
     )
     with placed():
         model.compile(
@@ -138,6 +142,37 @@ def _preprocessing(config: DataConfig, training: Part, example: Any) -> Preproce
             "standardize = true"
         )
     return None
+
+
+def _target_scaling(
+    config: DataConfig, training: Part, loss: str | dict[str, Any], network: Module
+) -> Standardizer | None:
+    """The statistics of the targets if they are to be learnt standardised."""
+    wanted, place = config.standardize_target, "data.standardize_target"
+    if wanted is None:
+        numbers = not training.classes and name_of(loss) in NUMBER_LOSSES
+        wanted = config.file is not None and numbers and _ends_linear(network)
+    if not wanted:
+        return None
+    if training.classes:
+        raise ArgumentError(f"{place}: the targets are classes, only numbers can be standardised")
+    if name_of(loss) not in NUMBER_LOSSES:
+        raise ArgumentError(
+            f"{place}: needs a loss for numbers, one of {', '.join(sorted(NUMBER_LOSSES))}; found "
+            f"{name_of(loss)!r}"
+        )
+    if not isinstance(training, Dataset):
+        raise ArgumentError(f"{place}: needs all targets in memory")
+    _, targets = training.arrays
+    return Standardizer.fit(targets[:, None] if targets.ndim == 1 else targets)
+
+
+def _ends_linear(network: Module) -> bool:
+    """Whether the outputs can be any number: standardised targets lie on both sides of 0."""
+    last: Module = network
+    while isinstance(last, nn.Sequential) and len(last):
+        last = last[-1]
+    return isinstance(last, nn.Linear)
 
 
 def run(

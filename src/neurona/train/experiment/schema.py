@@ -35,6 +35,9 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
       of a table; samples of a group stay together, or later parts hold later samples.
     - At most one of `divide_by` (inputs / number) and `standardize` (by the training part).
     - `target_code`: what classes become for the loss; by default what it needs.
+    - `standardize_target`: whether targets that are numbers are learnt standardised by the training
+      part; metrics and predictions stay in their units. Default: true for a `file` where the loss
+      is one of numbers and the last layer a Linear, whose outputs have no bounds.
     """
 
     name: str | None = None
@@ -71,6 +74,7 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     divide_by: float | None = None
     standardize: bool = False
     target_code: TargetCode | None = None
+    standardize_target: bool | None = None
 
 
 ORIGINS = ("name", "file", "images", "idx", "npz")
