@@ -195,7 +195,7 @@ def test_a_column_that_turns_into_text_is_read_again(
             {"encoding": "ascii"},
             r"people\.csv:1: holds characters that are not ASCII",
         ),
-        (gzip.compress(b"a,b\n1,x\n" * 99)[:-9], {}, r"people\.csv: truncated gzip"),
+        (gzip.compress(b"a,b\n1,x\n" * 99, mtime=0)[:-9], {}, r"people\.csv: truncated gzip"),
     ],
 )
 def test_damage_is_named(
