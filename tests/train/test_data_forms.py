@@ -12,8 +12,8 @@ import neurona as ne
 from neurona import data, nn, optim, random, train
 from neurona.core.errors import ArgumentError, DataError, ShapeError
 
-DIGITS = data.digits().take(np.arange(300))
-REST = data.digits().take(np.arange(300, 400))
+DIGITS = data.digits().take(np.arange(120))
+REST = data.digits().take(np.arange(120, 180))
 
 
 def classifier(rate: float = 3e-3, metrics: Any = ("accuracy",)) -> train.Model:
@@ -29,13 +29,13 @@ def test_all_forms_are_the_same_run() -> None:
     x, y = DIGITS.arrays
     histories = [
         models[0].fit(
-            x, y, epochs=2, batch_size=64, seed=3, validation_data=REST.arrays, verbose=False
+            x, y, epochs=2, batch_size=60, seed=3, validation_data=REST.arrays, verbose=False
         ),
-        models[1].fit(DIGITS, epochs=2, batch_size=64, seed=3, validation_data=REST, verbose=False),
+        models[1].fit(DIGITS, epochs=2, batch_size=60, seed=3, validation_data=REST, verbose=False),
         models[2].fit(
-            data.Loader(x, y, batch_size=64, seed=3),
+            data.Loader(x, y, batch_size=60, seed=3),
             epochs=2,
-            validation_data=data.Loader(*REST.arrays, batch_size=64, shuffle=False),
+            validation_data=data.Loader(*REST.arrays, batch_size=60, shuffle=False),
             verbose=False,
         ),
     ]

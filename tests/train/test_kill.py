@@ -124,6 +124,7 @@ def test_threads_and_workers_do_not_matter(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize(("kind", "kills"), [("threads", 150), ("processes", 50)])
 def test_two_hundred_kills(tmp_path: Path, kind: str, kills: int) -> None:
     """Runs of four workers, one after the other, until so many were killed."""

@@ -173,7 +173,7 @@ def test_a_run_that_was_cut_between_its_writes(
 
     monkeypatch.setattr(Path, "replace", dying(Path.replace))
     resume = False
-    for moment in (1, 3, 5, 8, 13, 500):
+    for moment in (1, 5, 13, 500):
         left[0] = moment
         kept = (folder / "checkpoints" / "last" / "state.json").exists()
         model = make(seed=moment if kept else 0)
@@ -188,14 +188,14 @@ def test_a_run_that_was_cut_between_its_writes(
 
 
 def test_more_epochs_and_finished_runs(tmp_path: Path) -> None:
-    fit(make(), tmp_path / "once", epochs=2)
-    fit(make(), tmp_path / "twice", epochs=1)
+    fit_line(tmp_path / "once", epochs=2)
+    fit_line(tmp_path / "twice", epochs=1)
     with pytest.raises(CheckpointError, match="finished, with 1 epochs; ask for more"):
-        fit(make(), tmp_path / "twice", epochs=1, resume=True)
-    fit(make(), tmp_path / "twice", epochs=2, resume=True)
+        fit_line(tmp_path / "twice", epochs=1, resume=True)
+    fit_line(tmp_path / "twice", epochs=2, resume=True)
     assert lines(tmp_path / "twice") == lines(tmp_path / "once")
     with pytest.raises(CheckpointError, match="holds a run already; go on with it by resume=True"):
-        fit(make(), tmp_path / "twice")
+        fit_line(tmp_path / "twice")
 
 
 def line(rate: float = 0.1, features: int = 2) -> train.Model:
