@@ -96,8 +96,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     optimizer = optim.Adam(network.parameters(), learning_rate=2e-3)
     model.compile(optimizer, "cross_entropy", ["accuracy"])
     folder = tmp_path_factory.mktemp("runs") / "digits"
-    training = digits.inputs[:500], digits.targets[:500]
-    validation = digits.inputs[500:800], digits.targets[500:800]
+    training = digits.inputs[:480], digits.targets[:480]
+    validation = digits.inputs[500:788], digits.targets[500:788]
     layers = [
         {"epoch": i, "weights": {"1": 3.0 + i, HOSTILE[0]: 2.0}, "gradients": {"1": 0.1 / (i + 1)}}
         for i in range(5)
@@ -135,11 +135,18 @@ def test_the_same_files_give_the_same_page(run: Path) -> None:
     assert html.write(run).read_bytes() == first
 
 
+@pytest.fixture
+def _untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers are not compiled one by one."""
+    monkeypatch.setattr("neurona.train.analysis.timing.BUDGET", -1)
+
+
+@pytest.mark.usefixtures("_untimed")
 def test_regression_and_table(tmp_path: Path, rng: np.random.Generator) -> None:
     network = nn.Linear(3, 2)
     model = train.Model(network)
     model.compile("SGD", "mean_squared_error")
-    x = rng.normal(size=(60, 3))
+    x = rng.normal(size=(64, 3))
     folder = trained(tmp_path / "r", model, (x, x[:, :2]), (x, x[:, :2]), 3)
     text = html.write(folder).read_text(encoding="utf-8")
     check(text)
@@ -148,6 +155,7 @@ def test_regression_and_table(tmp_path: Path, rng: np.random.Generator) -> None:
     assert text.count('class="chart"') == 6  # loss, learning rate, and two for each output
 
 
+@pytest.mark.usefixtures("_untimed")
 def test_several_labels(tmp_path: Path, rng: np.random.Generator) -> None:
     network = nn.Linear(3, 2)
     model = train.Model(network, classes=["loud", HOSTILE[0]])
@@ -165,6 +173,7 @@ def test_several_labels(tmp_path: Path, rng: np.random.Generator) -> None:
     assert f"<td>{recall:.1f} %</td>" in text
 
 
+@pytest.mark.usefixtures("_untimed")
 def test_much_of_everything_stays_small(tmp_path: Path, rng: np.random.Generator) -> None:
     count = 300
     epochs = [
@@ -246,13 +255,13 @@ OVERFLOWING = """
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 def test_in_a_browser(run: Path, tmp_path: Path) -> None:
     with browser(tmp_path) as page:
-        for width in (360, 390, 1600):
-            page.open(run / "report.html", width=width, dark=width == 390)
+        for width in (360, 1600):
+            page.open(run / "report.html", width=width, dark=width == 360)
             assert page.evaluate("document.querySelectorAll('h2').length") == 9
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.evaluate(OVERFLOWING) == []
             background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-            assert (background == "rgb(18, 22, 28)") == (width == 390)
+            assert (background == "rgb(18, 22, 28)") == (width == 360)
             broken = "[...document.images].filter(i => !i.naturalWidth).length"
             assert page.evaluate(broken) == 0
             assert page.requests() == []

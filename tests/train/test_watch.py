@@ -59,7 +59,7 @@ def test_it_changes_nothing(tmp_path: Path) -> None:
     for watched in (False, True):
         model, x, y = model_and_data()
         watch = [train.WatchLayers(tmp_path / "layers.jsonl", x, y, most=1)] if watched else []
-        model.fit(x, y, epochs=2, callbacks=watch, verbose=False)
+        model.fit(x, y, epochs=2, batch_size=20, callbacks=watch, verbose=False)
         states.append(model.network.state_dict())
         programs.append([len(entries) for entries in model.steps.train.entries.values()])
     assert programs[0] == programs[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,13 @@ def _written(path: Path, text: str) -> Path:
 
 def render(template: str, values: dict[str, Any]) -> str:
     """A template of this folder with these values; all text is escaped."""
+    text: str = _environment().get_template(template).render(values)
+    return text
+
+
+@cache
+def _environment() -> Any:
+    """The templates, which are made ready when they are first used."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -96,4 +104,4 @@ def render(template: str, values: dict[str, Any]) -> str:
         "duration": page.duration,
         "words": page.words,
     }
-    return environment.get_template(template).render(values)
+    return environment
