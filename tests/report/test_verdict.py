@@ -114,9 +114,14 @@ def test_guessing() -> None:
     always = np.array([[0, 20], [0, 60]])
     run = curves(GOOD, GOOD)
     guess = {"accuracy": 0.75, "class": "yes"}
-    findings = judge(run, baseline=guess, confusion=always, classes=["no", "yes"])
+    findings = judge(
+        run, baseline=guess, confusion=always, classes=["no", "yes"], part="validation"
+    )
     assert kinds(findings) == {"guessing": "problem", "imbalance": "warning"}
-    assert "75.0 % of 80 answers are right; always answering 'yes' gives 75.0 %" in findings[0].text
+    assert (
+        "75.0 % of 80 answers on the validation part are right; always answering 'yes' gives 75.0 %"
+        in findings[0].text
+    )
     assert "found of 1 classes: 'no' (0 %)" in findings[1].text
     better = np.array([[18, 2], [4, 56]])
     found = kinds(judge(run, baseline=guess, confusion=better, classes=["no", "yes"]))

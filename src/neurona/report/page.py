@@ -68,6 +68,7 @@ def verdict(record: Record) -> list[Finding]:
         confusion=record.arrays.get("confusion"),
         classes=answers.get("classes", ()),
         alarms=record.analysis.get("alarms") or (),
+        part=str(record.analysis.get("part", "")),
         status=str(record.run.get("status", "")),
         error=str(record.run.get("error", "")),
     )

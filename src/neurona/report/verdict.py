@@ -67,6 +67,7 @@ def judge(
     confusion: NDArray[Any] | None = None,
     classes: Sequence[str] = (),
     alarms: Sequence[Mapping[str, str]] = (),
+    part: str = "",
     status: str = "finished",
     error: str = "",
 ) -> list[Finding]:
@@ -76,6 +77,7 @@ def judge(
       metrics and "waiting".
     - `baseline`: "loss" and "accuracy" of the best guess that does not look at the inputs.
     - `confusion`: counts (true, said) of `classes`. `alarms`: of `train.analysis`.
+    - `part`: what the samples of `confusion` are called, as in "validation".
     - `status`, `error`: how the run ended, as run.json tells it.
 
     >>> falling = [{"loss": 1 / e, "validation_loss": 0.5 + 0.1 * e} for e in range(1, 9)]
@@ -84,7 +86,7 @@ def judge(
     warning Overfitting since epoch 2
     """
     curves = Curves(epochs, baseline or {}, status)
-    found = [*_of_curves(curves), *_of_guessing(curves, confusion, classes)]
+    found = [*_of_curves(curves), *_of_guessing(curves, confusion, classes, part)]
     found += _alarms(alarms)
     if status == "failed":
         rule = "an error ended the run"
@@ -405,7 +407,7 @@ def _good(c: Curves) -> Finding:
 
 
 def _of_guessing(
-    c: Curves, confusion: NDArray[Any] | None, classes: Sequence[str]
+    c: Curves, confusion: NDArray[Any] | None, classes: Sequence[str], part: str
 ) -> list[Finding]:
     """The score against an answer that does not look at the inputs, and rare classes."""
     found = []
@@ -414,7 +416,8 @@ def _of_guessing(
         count, right = int(confusion.sum()), int(np.trace(confusion))
         accuracy, spread = right / count, 2 * math.sqrt(guess * (1 - guess) / count)
         always = f"always answering {c.baseline.get('class')!r}"
-        text = f"{_percent(accuracy)} of {count:,} answers are right; "
+        where = f" on the {part} part" if part else ""
+        text = f"{_percent(accuracy)} of {count:,} answers{where} are right; "
         text += f"{always} gives {_percent(guess)}."
         if accuracy <= guess + spread:
             rule = "accuracy within two standard errors of that of the commonest class"
