@@ -91,15 +91,17 @@ def test_the_next_command_works(
     assert re.match(r"^neurona-demo/digit.png  \d \(\d+\.\d %\), then \d \(", done.stdout)
 
 
-def test_again_in_the_same_folder(run: Run, demo_run: tuple[Path, str], folder: Path) -> None:
+def test_again_in_the_same_folder(
+    run: Run, demo_run: tuple[Path, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(demo_run[0] / "neurona-demo", folder / "a" / "b")
+    short = (EXAMPLES / "digits.toml").read_text(encoding="utf-8").replace("= 60", "= 1")
+    (folder / "digits.toml").write_text(short, encoding="utf-8")
+    monkeypatch.setattr("neurona.cli.demo.EXAMPLES", folder)
     done = run("demo", "--out", "a/b")
     assert done.returncode == 0, done.stderr
     assert files(folder / "a" / "b") == FILES
-    weights = [
-        path / "weights.safetensors" for path in (folder / "a/b", demo_run[0] / "neurona-demo")
-    ]
-    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert len((folder / "a" / "b" / "metrics.jsonl").read_text().splitlines()) == 1
 
 
 def test_where_only_plain_characters_can_be_shown() -> None:

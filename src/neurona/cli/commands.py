@@ -102,7 +102,7 @@ def resume(
 @app.command(rich_help_panel=USE)
 def predict(
     run: RunArgument,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="PNG, JPEG or CSV.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="PNG, JPEG or CSV.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write a CSV file instead.")
     ] = None,
@@ -122,7 +122,7 @@ def evaluate(
     run: RunArgument,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE...]", help="CSV, or a folder of pictures; else the run's."),
+        typer.Argument(metavar="FILE", help="CSV, or a folder of pictures; else the run's."),
     ] = None,
     part: Annotated[
         str | None, typer.Option(help="Of the run's data: training, validation or test.")
@@ -138,7 +138,7 @@ def evaluate(
 
 @app.command(rich_help_panel=LOOK)
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Folder of runs.")] = Path(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of runs.")] = Path(
         "runs"
     ),
     compare: Annotated[

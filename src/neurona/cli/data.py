@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -207,7 +208,7 @@ def _table_lines(table: Table) -> list[str]:
 
 
 def export(name: str, folder: Path, count: int | None, data_dir: Path | None) -> None:
-    """Write pictures as PNG files, `folder/class/number.png`, classes in their proportions."""
+    """Write pictures as `folder/class/0001.png` and so on, classes in their proportions."""
     from PIL import Image
 
     if name not in DATASETS:
@@ -222,11 +223,14 @@ def export(name: str, folder: Path, count: int | None, data_dir: Path | None) ->
     if count is not None and count < len(whole):
         share = count / len(whole)
         chosen, _ = data.split_indices(len(whole), (share, 1 - share), stratify=whole.targets)
+    most = whole.inputs.max()
+    written: Counter[str] = Counter()
     for number in chosen.tolist():
-        place = folder / whole.classes[whole.targets[number]]
-        place.mkdir(parents=True, exist_ok=True)
-        with replacing(place / f"{number:05d}.png") as file:
-            Image.fromarray(grey(whole.inputs[number], whole.inputs.max())).save(file, "PNG")
+        label = whole.classes[whole.targets[number]]
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        written[label] += 1
+        with replacing(folder / label / f"{written[label]:04d}.png") as file:
+            Image.fromarray(grey(whole.inputs[number], most)).save(file, "PNG")
     print(f"{folder}: {len(chosen):,} pictures in {len(whole.classes)} folders")
 
 

@@ -74,6 +74,8 @@ def print_task(name: str, config: Config, parts: Parts, network: Module) -> None
     if parts.test is not None:
         sizes += f", {len(parts.test):,} for the test"
     print(f"{name}: {sizes}, seed {config.seed}")
+    if parts.left_out:
+        print(f"left out: {parts.left_out:,} rows without a value of {config.data.target!r}")
     parameters = sum(parameter.size for parameter in network.parameters())
     optimizer, _ = name_and_options(config.training.optimizer, "training.optimizer")
     print(f"network: {parameters:,} parameters, {optimizer}")

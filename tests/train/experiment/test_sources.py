@@ -73,6 +73,17 @@ def test_columns_group_and_time(people: Path) -> None:
     assert regression.training.classes == ()
 
 
+def test_rows_without_an_answer_are_left_out(people: Path) -> None:
+    text = people.read_text(encoding="utf-8")
+    people.write_text(text.replace("low", "n/a", 3), encoding="utf-8")
+    parts = load_parts(table_config(people), base=people.parent)
+    assert parts.left_out == 3
+    assert sum(map(len, parts.named.values())) == 57
+    people.write_text(text.replace("low", "n/a").replace("high", "n/a"), encoding="utf-8")
+    with pytest.raises(DataError, match="no row has a value in the target column 'pay'"):
+        load_parts(table_config(people), base=people.parent)
+
+
 def test_adult(data_folder: Path) -> None:
     config = config_of(name="adult", split=[0.01, 0.99], ignore=["native-country"])
     parts = load_parts(config, data_dir=data_folder)

@@ -38,13 +38,14 @@ _Divided = TypeVar("_Divided", bound=Samples)
 class Parts:
     """The data of a run; None for a part that is not there.
 
-    reader: how a file becomes samples of this kind.
+    reader: how a file becomes samples of this kind. left_out: rows without an answer.
     """
 
     training: Part
     validation: Part | None
     test: Part | None
     reader: Reader | None = None
+    left_out: int = 0
 
     @property
     def named(self) -> dict[str, Part]:
@@ -145,7 +146,7 @@ def _encoded_tables(divided: Sequence[Table | None], origin: Origin, config: Dat
         encoding=config.encoding,
     )
     made = [None if table is None else encoder.dataset(table) for table in tables]
-    return Parts(encoder.dataset(training), made[1], made[2], reader)
+    return Parts(encoder.dataset(training), made[1], made[2], reader, origin.left_out)
 
 
 # --- what the network needs to know ---

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neurona import data
-from neurona.core.errors import ArgumentError
+from neurona.core.errors import ArgumentError, DataError
 from neurona.data.dataset import Dataset
 from neurona.data.fetch import folder_of
 from neurona.data.images import LAYOUTS
@@ -24,12 +26,13 @@ Samples = Dataset | Table | Source
 class Origin:
     """What was found: "all", or "train" with "validation" and "test"; and a reader of such files.
 
-    columns: of a table, all that its file has.
+    columns: of a table, all that its file has. left_out: its rows in which the target is missing.
     """
 
     parts: Mapping[str, Samples]
     reader: Reader | None = None
     columns: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 def find(
@@ -102,10 +105,22 @@ def _with_columns(origin: Origin, config: DataConfig) -> Origin:
     else:
         kept = [*config.features, *(name for name in aside if name not in config.features)]
     columns = origin.columns or first.columns
-    parts = {
-        name: part.select(kept) for name, part in origin.parts.items() if isinstance(part, Table)
-    }
-    return Origin(parts, origin.reader, columns)
+    parts, left_out = {}, 0
+    for name, part in origin.parts.items():
+        if isinstance(part, Table):
+            answered = _answered(part)
+            parts[name] = answered.select(kept)
+            left_out += len(part) - len(answered)
+    return Origin(parts, origin.reader, columns, left_out)
+
+
+def _answered(table: Table) -> Table:
+    """The rows whose target is known; nothing can be learnt from the others."""
+    if table.target is None or not (missing := table.missing(table.target)).any():
+        return table
+    if missing.all():
+        raise DataError(f"{table.name}: no row has a value in the target column {table.target!r}")
+    return table.take(np.flatnonzero(~missing))
 
 
 def _pictures(config: DataConfig, folder: Path) -> Origin:
