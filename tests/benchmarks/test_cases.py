@@ -84,7 +84,10 @@ def test_flops_as_pytorch_counts_them(name: str) -> None:
     assert case.flops == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("name", NAMES)
+QUICK = [name if name != "deep" else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_jax_and_the_fused_optimizers_follow_pytorch(name: str) -> None:
     pytest.importorskip("torch")
     case = load_case(f"benchmarks.cases.{name}")
@@ -102,7 +105,7 @@ def test_neurona_follows_pytorch(name: str) -> None:
     check(case, trace(case, "neurona", {}), trace(case, "torch", {}))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_learning_rate_one_percent_off_is_seen(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
