@@ -37,7 +37,7 @@ GOOD = [2.0, 1.0, 0.6, 0.45, 0.4, 0.38, 0.37, 0.365, 0.362, 0.36]
 def test_a_good_fit() -> None:
     findings = judge(curves(GOOD, [v + 0.05 for v in GOOD]), baseline=GUESS)
     assert kinds(findings) == {"good": "good"}
-    assert "from 2 to 0.361" in findings[0].text
+    assert "from 2 to 0.36," in findings[0].text
     assert "84 % of the loss of guessing is gone" in findings[0].text
 
 

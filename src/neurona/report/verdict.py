@@ -392,9 +392,9 @@ def _improving(c: Curves) -> Finding | None:
 
 
 def _good(c: Curves) -> Finding:
-    text = f"The training loss fell from {_number(c.training[0])} to {_number(c.last(c.training))}"
+    text = f"The training loss fell from {_number(c.training[0])} to {_number(c.training[-1])}"
     if c.validation:
-        text += f", the validation loss ends at {_number(c.last(c.validation))}{_metric_gap(c)}"
+        text += f", the validation loss ends at {_number(c.validation[-1])}{_metric_gap(c)}"
     if c.learnt is not None:
         text += f"; {_share(c.learnt)} of the loss of guessing is gone"
     return Finding(
