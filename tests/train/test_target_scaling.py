@@ -16,6 +16,8 @@ from neurona.data.standardize import Standardizer
 from neurona.train.experiment import load_parts, make_model, parse_config, read_config, run
 from neurona.train.target_scaling import in_units, standardized
 
+from ..houses import HOUSES, write_houses
+
 EXACT = Standardizer(mean=np.array([2.0**18]), scale=np.array([2.0**16]))
 """With these, scaling of the targets rounds nothing."""
 
@@ -69,16 +71,15 @@ def test_it_learns_as_from_standardised_targets(
     assert large["r2"] == pytest.approx(small["r2"], rel=1e-5)
 
 
-@pytest.mark.parametrize("loss", ["mean_absolute_error", "huber", "quadratic_cost"])
-def test_other_losses_and_accumulated_weighted_batches(
-    numbers: tuple[NDArray[Any], NDArray[Any]], loss: str
+def test_another_loss_and_accumulated_weighted_batches(
+    numbers: tuple[NDArray[Any], NDArray[Any]],
 ) -> None:
     x, y = numbers
     weights = np.linspace(0.5, 2, len(x))
     models = []
     for scaling, targets in ((None, y), (EXACT, EXACT.inverse(y))):
         model = made(scaling)
-        model.compile(model.optimizer, loss, accumulate=2)
+        model.compile(model.optimizer, {"name": "huber", "delta": 0.5}, accumulate=2)
         model.fit(x, targets, epochs=1, batch_size=16, sample_weight=weights, verbose=False)
         models.append(model)
     assert_close(*models)
@@ -209,38 +210,6 @@ def test_model_files(learnt: train.Model, tmp_path: Path) -> None:
 
 
 # --- from a file ---
-
-HOUSES = """
-[data]
-file = "houses.csv"
-target = "price"
-
-[network]
-layers = [
-    { layer = "Linear", out_features = 32 },
-    { layer = "ReLU" },
-    { layer = "Linear" },
-]
-
-[training]
-epochs = 40
-batch_size = 16
-metrics = ["r2", "mean_absolute_error"]
-"""
-
-
-def write_houses(folder: Path, rows: int = 600) -> None:
-    """Prices of 250,000 ± 80,000 by a formula, with noise of 20,000."""
-    rng = np.random.default_rng(0)
-    area, age = rng.uniform(40, 160, rows), rng.uniform(0, 60, rows)
-    town = rng.choice(["Ampel", "Birk", "Cronau"], rows)
-    worth = np.select([town == "Ampel", town == "Birk"], [1.0, 1.3], 0.8)
-    price = 2_300 * area * worth * (1 - age / 200) + 50_000 + rng.normal(0, 20_000, rows)
-    lines = ["area,age,town,price"]
-    rows_of = zip(area, age, town, price, strict=True)
-    lines += [f"{a:.0f},{b:.0f},{c},{p:.0f}" for a, b, c, p in rows_of]
-    (folder / "houses.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (folder / "houses.toml").write_text(HOUSES, encoding="utf-8")
 
 
 def test_prices_from_a_short_file(tmp_path: Path) -> None:

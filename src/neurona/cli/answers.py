@@ -44,7 +44,7 @@ class Answers:
         told = []
         for name, row in zip(self.names, self.values, strict=True):
             if not self.classes:
-                told.append(f"{name:{width}}  {'  '.join(f'{value:.6g}' for value in row)}")
+                told.append(f"{name:{width}}  {'  '.join(map(_number, row))}")
                 continue
             order = np.argsort(-row, kind="stable")[: 1 + OTHERS]
             first, *rest = [f"{self.classes[c]} ({self._shown(row[c])})" for c in order]
@@ -88,6 +88,15 @@ class Answers:
             )
         with replacing(path) as file:
             file.write(text.getvalue().encode())
+
+
+def _number(value: float) -> str:
+    """Six digits, without an exponent for large numbers such as prices.
+
+    >>> _number(0.12345678), _number(1234567.0)
+    ('0.123457', '1234567')
+    """
+    return f"{value:.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
 
 
 def answer(model: Model, names: Sequence[str], inputs: NDArray[Any]) -> Answers:

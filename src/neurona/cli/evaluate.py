@@ -15,6 +15,7 @@ from neurona.data.table_reader import TableReader
 from neurona.train.experiment import evaluate as measure
 from neurona.train.experiment import load_parts
 from neurona.train.model import Model
+from neurona.train.progress import number_text
 
 PARTS = ("training", "validation", "test")
 
@@ -44,7 +45,7 @@ def evaluate(
         print_json({"data": name, "samples": samples, **scores})
         return
     print(f"{name}: {samples:,} samples")
-    print_pairs({key.replace("_", " "): f"{value:#.4g}" for key, value in scores.items()})
+    print_pairs({key.replace("_", " "): number_text(value) for key, value in scores.items()})
 
 
 def _known(model: Model, path: Path) -> Dataset:

@@ -11,6 +11,7 @@ from typing import Any
 from neurona.cli.options import is_run
 from neurona.cli.output import columns, print_json
 from neurona.core.errors import ArgumentError
+from neurona.train.progress import number_text
 from neurona.train.run_folder import CONFIG, METRICS, RUN
 
 HEADS = ["run", "made", "status", "epochs", "seconds", "best", "test"]
@@ -87,13 +88,17 @@ def _row(one: Mapping[str, Any]) -> list[str]:
         one["status"] or NONE,
         NONE if one["epochs"] is None else str(one["epochs"]),
         NONE if seconds is None else f"{seconds:.1f}",
-        NONE if best is None else f"{_words(best['name'])} {best['value']:#.4g}",
+        NONE if best is None else f"{_words(best['name'])} {number_text(best['value'])}",
         NONE if one["test"] is None else _scores(one["test"]),
     ]
 
 
 def _scores(values: Mapping[str, Any]) -> str:
-    told = [f"{_words(name)} {value:#.4g}" for name, value in values.items() if value is not None]
+    told = [
+        f"{_words(name)} {number_text(value)}"
+        for name, value in values.items()
+        if value is not None
+    ]
     return ", ".join(told)
 
 

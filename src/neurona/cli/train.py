@@ -19,6 +19,7 @@ from neurona.train.experiment import (
     run,
 )
 from neurona.train.experiment.names import name_and_options
+from neurona.train.progress import scores_text
 from neurona.train.run_folder import RunFolder
 from neurona.train.run_report import write_page
 
@@ -87,7 +88,4 @@ def print_outcome(outcome: Outcome) -> None:
     word = "interrupted" if history.interrupted else "trained"
     print(f"{word} after {len(history.epochs)} epochs, {history.seconds:.1f} s")
     if outcome.scores:
-        scores = "  ".join(
-            f"{name.replace('_', ' ')} {value:#.4g}" for name, value in outcome.scores.items()
-        )
-        print(f"test: {scores}")
+        print(f"test: {scores_text(outcome.scores)}")

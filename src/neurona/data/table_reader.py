@@ -73,6 +73,19 @@ class TableReader:
             inputs.append(self.encoder.transform(table))
         return names, np.concatenate(inputs)
 
+    def unknown(self, paths: Sequence[str | os.PathLike[str]]) -> dict[str, dict[str, int]]:
+        """Return, by column, the categories that the training part did not have, with their rows.
+
+        Raises what `read` raises.
+        """
+        found: dict[str, dict[str, int]] = {}
+        for path in paths:
+            for column, counts in self.encoder.unknown(self._read(Path(path), None)).items():
+                known = found.setdefault(column, {})
+                for category, rows in counts.items():
+                    known[category] = known.get(category, 0) + rows
+        return found
+
     def table(self, path: str | os.PathLike[str]) -> Table:
         """Return the table in a file, with its target if it has that column.
 

@@ -95,7 +95,7 @@ def number(value: Any) -> str:
         return "–" if math.isnan(value) else str(value)
     if isinstance(value, int) or (value == int(value) and abs(value) < 1e15):
         return f"{int(value):,}"
-    return f"{value:.4g}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def percent(value: float) -> str:

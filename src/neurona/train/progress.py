@@ -118,6 +118,24 @@ class Bar(Lines):
         self.bar.console.print(text, highlight=False, markup=False)
 
 
+def number_text(value: float) -> str:
+    """Four digits; large numbers whole, as prices are written.
+
+    >>> number_text(0.25), number_text(23456.7), number_text(1e20)
+    ('0.2500', '23,457', '1.000e+20')
+    """
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e15 else f"{value:#.4g}"
+
+
+def scores_text(values: Mapping[str, float]) -> str:
+    """Names and numbers in a line.
+
+    >>> scores_text({"loss": 0.25, "mean_absolute_error": 23456.7})
+    'loss 0.2500  mean absolute error 23,457'
+    """
+    return "  ".join(f"{name.replace('_', ' ')} {number_text(v)}" for name, v in values.items())
+
+
 def epoch_line(
     number: int, epochs: int, values: Mapping[str, float], rate: float, waiting: float = 0.0
 ) -> str:
@@ -129,7 +147,7 @@ def epoch_line(
     'epoch 1/9  loss 0.2500  512 samples/s  waiting for data 31 %'
     """
     width = len(str(epochs))
-    told = "  ".join(f"{name.replace('_', ' ')} {value:#.4g}" for name, value in values.items())
+    told = scores_text(values)
     return f"epoch {number:{width}d}/{epochs}  {told}  {rate:,.0f} samples/s{waiting_text(waiting)}"
 
 
