@@ -179,11 +179,14 @@ def test_more_epochs(run: Run, table: Path) -> None:
     done = run("resume", "runs/adult")
     assert done.returncode == 2
     assert "the run is finished, with 4 epochs" in done.stderr
+    kept = (table / "runs/adult/config.toml").read_bytes()
+    assert run("resume", "runs/adult", "--set", "training.l2=0.1").returncode == 2
+    assert (table / "runs/adult/config.toml").read_bytes() == kept
     done = run("resume", "runs/adult", "--set", "training.epochs=6")
     assert done.returncode == 0, done.stderr
     assert len((table / "runs/adult/metrics.jsonl").read_text().splitlines()) == 6
-    kept = tomllib.loads((table / "runs/adult/config.toml").read_text(encoding="utf-8"))
-    assert kept["training"]["epochs"] == 6
+    tables = tomllib.loads((table / "runs/adult/config.toml").read_text(encoding="utf-8"))
+    assert tables["training"]["epochs"] == 6
     whole = run("train", "adult.toml", *PATIENT, "--set", "training.epochs=6", "--out", "whole")
     assert whole.returncode == 0, whole.stderr
     weights = [table / name / "weights.safetensors" for name in ("runs/adult", "whole")]
