@@ -134,7 +134,10 @@ def test_two_hundred_kills(tmp_path: Path, kind: str, kills: int) -> None:
     rng, began, done, runs = np.random.default_rng(seed), time.perf_counter(), 0, 0
     while done < kills:
         folder = tmp_path / f"run{runs}"
-        done += killed(folder, *options, most=kills - done, longest=took, rng=rng)
+        kills_of_run = killed(folder, *options, most=kills - done, longest=took, rng=rng)
+        done += kills_of_run
+        if kills_of_run < 5:  # the machine was busier when the time was taken
+            took *= 0.8
         assert last_digest(folder, *options) == expected, f"seed {seed}, run {runs}"
         compare(folder, tmp_path / "whole")
         runs += 1
