@@ -13,6 +13,7 @@ from neurona.cli.output import columns, print_json
 from neurona.core.errors import ArgumentError
 from neurona.train.progress import number_text
 from neurona.train.run_folder import CONFIG, METRICS, RUN
+from neurona.train.run_lock import is_at_work
 
 HEADS = ["run", "made", "status", "epochs", "seconds", "best", "test"]
 NONE = "–"
@@ -31,10 +32,10 @@ def runs(
         raise ArgumentError(f"--output {output}: goes with --compare RUN RUN")
     if not folder.is_dir():
         raise ArgumentError(f"{folder}: no such folder; runs are in runs/ unless --out says else")
-    found = [summary(path) for path in sorted(folder.iterdir()) if is_run(path)]
+    found = [_listed(path) for path in sorted(folder.iterdir()) if is_run(path)]
     if is_run(folder):
         found = [summary(folder)]
-    found.sort(key=lambda one: one["created"] or "")
+    found.sort(key=lambda one: str(one["created"] or ""))
     if as_json:
         print_json(found)
     elif not found:
@@ -43,14 +44,26 @@ def runs(
         print(*columns([HEADS, *[_row(one) for one in found]], right=(3, 4)), sep="\n")
 
 
+def _listed(run: Path) -> dict[str, Any]:
+    """The summary of a run; one that cannot be read does not hide the others."""
+    try:
+        return summary(run)
+    except ArgumentError:
+        names = ("created", "epochs", "seconds", "best", "last", "test")
+        return {"run": str(run), "status": "damaged", **dict.fromkeys(names)}
+
+
 def summary(run: Path) -> dict[str, Any]:
     """What a run's files tell of it, fit for JSON; None for what is not there."""
     about = _read(run / RUN)
     lines = _metrics(run / METRICS)
+    status = about.get("status")
+    if status == "running" and not is_at_work(run):
+        status = "cut off"
     return {
         "run": str(run),
         "created": about.get("created"),
-        "status": about.get("status"),
+        "status": status,
         "epochs": len(lines) if lines else None,
         "seconds": about.get("seconds"),
         "best": about.get("best"),
@@ -88,7 +101,10 @@ def _row(one: Mapping[str, Any]) -> list[str]:
         one["status"] or NONE,
         NONE if one["epochs"] is None else str(one["epochs"]),
         NONE if seconds is None else f"{seconds:.1f}",
-        NONE if best is None else f"{_words(best['name'])} {number_text(best['value'])}",
+        # A loss that was not a number is null in the files.
+        NONE
+        if best is None or best["value"] is None
+        else f"{_words(best['name'])} {number_text(best['value'])}",
         NONE if one["test"] is None else _scores(one["test"]),
     ]
 
