@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import re
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +9,21 @@ import neurona
 from neurona.cli.output import print_json, print_pairs
 from neurona.core import config
 
-PACKAGES = ("numpy", "llvmlite", "ml_dtypes", "safetensors", "typer", "rich", "matplotlib")
-
 
 def info(as_json: bool) -> None:
     """Print versions, the processor and the folders in use."""
     from llvmlite import binding as llvm
 
     from neurona.compiler.machine.native import host
+    from neurona.train.environment import environment
 
-    target = host()
+    target, here = host(), environment()
+    name = here.pop("processor")
     found: dict[str, Any] = {
-        "neurona": neurona.__version__,
+        **here,
         "folder": str(Path(neurona.__file__).parent),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": {name: version(name) for name in PACKAGES},
         "llvm": ".".join(map(str, llvm.llvm_version_info)),
-        "processor": {"name": _processor(), "llvm_name": target.cpu, "lanes": target.lanes},
-        "threads": config.threads(),
-        "processors": os.cpu_count(),
+        "processor": {"name": name, "llvm_name": target.cpu, "lanes": target.lanes},
         "cache": _used(config.cache_folder()),
         "data": _used(config.data_folder()),
     }
@@ -52,15 +43,6 @@ def info(as_json: bool) -> None:
             "data": f"{_in_words(found['data'])} (NEURONA_DATA)",
         }
     )
-
-
-def _processor() -> str:
-    path = Path("/proc/cpuinfo")
-    if path.is_file():
-        found = re.search(r"^model name\s*:\s*(.+)$", path.read_text(), flags=re.MULTILINE)
-        if found:
-            return found[1]
-    return platform.processor() or platform.machine()
 
 
 def _used(folder: Path) -> dict[str, Any]:

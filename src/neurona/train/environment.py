@@ -14,7 +14,16 @@ from typing import Any
 import neurona
 from neurona.core import config
 
-PACKAGES = ("numpy", "llvmlite", "ml_dtypes", "safetensors")
+PACKAGES = (
+    "numpy",
+    "llvmlite",
+    "ml_dtypes",
+    "safetensors",
+    "Pillow",
+    "matplotlib",
+    "typer",
+    "rich",
+)
 
 
 def environment() -> dict[str, Any]:
@@ -27,14 +36,20 @@ def environment() -> dict[str, Any]:
         "neurona": neurona.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": processor(),
+        "processor": _processor(),
         "processors": os.cpu_count(),
         "threads": config.threads(),
         "packages": {name: _version(name) for name in PACKAGES},
     }
 
 
-def processor() -> str:
+def command() -> str:
+    """The command line of this process, without the folders of the program."""
+    program, *arguments = sys.argv or [""]
+    return shlex.join([Path(program).name, *arguments])
+
+
+def _processor() -> str:
     """The name of the processor."""
     path = Path("/proc/cpuinfo")
     if path.is_file():
@@ -42,12 +57,6 @@ def processor() -> str:
         if found:
             return found[1]
     return platform.processor() or platform.machine()
-
-
-def command() -> str:
-    """The command line of this process, without the folders of the program."""
-    program, *arguments = sys.argv or [""]
-    return shlex.join([Path(program).name, *arguments])
 
 
 def _version(package: str) -> str | None:
