@@ -10,7 +10,7 @@ import pytest
 from .pages import DOCS, run_page, text_of
 
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
-NEED_DATA = {"data.md", "discriminants.md"}
+NEED_DATA = {"data.md", "discriminants.md", "training.md"}
 
 
 @pytest.mark.parametrize("page", PAGES)

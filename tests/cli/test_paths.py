@@ -262,7 +262,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a column": (["train", "adult.toml", "--set", "data.target=salary"], "no column 'salary'"),
     "a file": (["predict", "runs/adult", "gone.csv"], "gone.csv: no such file"),
     "fields": (["predict", "runs/adult", "adult.toml"], "expected a header with the columns"),
-    "json": (["runs", "damaged"], "run.json: damaged, not JSON"),
+    "json": (["report", "damaged/one"], "run.json: damaged, not JSON"),
 }
 
 
