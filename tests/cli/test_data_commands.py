@@ -54,6 +54,11 @@ def test_describe_a_set(run: Run) -> None:
     assert record["classes"]["9"] == 180
 
 
+def test_describe_a_table_with_tabs(run: Run, folder: Path) -> None:
+    (folder / "people.tsv").write_text("age\trich\n31\tno\n", encoding="utf-8")
+    assert run("data", "describe", "people.tsv").stdout.startswith("all: 1 rows, 2 columns")
+
+
 def test_describe_a_table(run: Run, people: Path) -> None:
     lines = run("data", "describe", "people.csv").stdout.splitlines()
     assert lines[0] == "all: 3 rows, 3 columns"

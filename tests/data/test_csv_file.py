@@ -225,6 +225,36 @@ def test_options_are_checked(tmp_path: Path, options: dict[str, Any], message: s
         read(tmp_path, "age,job\n1,x\n", **options)
 
 
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (
+            "a;y\n1;2\n",
+            {"target": "y"},
+            r":1: no column 'y'.*separated by ';': say delimiter = \";\"",
+        ),
+        ("a\ty\n1\t2\n", {"target": "y"}, r'say delimiter = "\\t"'),
+        ("a;y\n1,5;2\n", {}, r":2: expected 1 fields.*say delimiter = \";\""),
+        ("sep=;\na;y\n1;2\n", {"target": "y"}, r"skip = 1, delimiter = \";\""),
+        ("a;y\n1;2\n3;4,5\n", {"delimiter": ";"}, r":3: column 'y': '4,5' is not a number.*0\.5"),
+        ("a;y\n1;1.234,50\n3;\n", {"delimiter": ";"}, r":2: column 'y': '1.234,50' is not a"),
+    ],
+)
+def test_tables_of_other_spreadsheets(
+    tmp_path: Path, text: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((ArgumentError, DataError), match=message):
+        read(tmp_path, text, **options)
+
+
+def test_a_little_text_among_the_numbers_of_the_target(tmp_path: Path) -> None:
+    text = "y\n" + "".join(f"{k if k != 30 else 'about 30'}\n" for k in range(40))
+    with pytest.raises(DataError, match=r":32: column 'y': 'about 30' is not a number; .*kinds="):
+        read(tmp_path, text, target="y")
+    read(tmp_path, text, target="y", kinds={"y": "categorical"})
+    read(tmp_path, "y\n1\n2\n3\nother\n", target="y")  # these are classes
+
+
 def test_missing_files_and_folders(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.csv: no such file"):
         read_csv(tmp_path / "none.csv")

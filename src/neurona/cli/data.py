@@ -94,7 +94,8 @@ def find(what: str, changes: list[str], data_dir: Path | None) -> Parts:
         return load_set(what, data_dir)
     path = Path(what)
     if path.suffix.lower() in TABLES:
-        return {"all": data.read_csv(path)}
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+        return {"all": data.read_csv(path, delimiter=delimiter)}
     if path.suffix.lower() == ".toml" or what in example_names():
         return _of_config(read_config(config_path(what), changes), data_dir)
     known = [*DATASETS, *example_names()]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -21,6 +23,9 @@ from neurona.data.table import KINDS, Categories, Table, sorted_names
 
 _ROWS_AT_ONCE = 4096
 # Among numbers these can mean nothing else; among texts, NA may be Namibia.
+_WITH_COMMAS = re.compile(r"[+-]?\d[\d.]*(,\d+)+(\.\d+)?")  # 0,5 and 1.234,50 and 1,234.5
+_NUMBERS_AT_LEAST = 20
+"""From so many distinct numbers on, a little text among them is taken for a mistake."""
 _GAPS_AMONG_NUMBERS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "none", "-", "."})
 
 
@@ -83,8 +88,10 @@ def read_csv(
     memory is that of the table and of a few thousand records.
 
     Raises DataError with file and line for records of another length, a value that is no number or
-    infinite in a numeric column, names that come twice, characters of another encoding, a file that
-    is empty, damaged or missing; ArgumentError for unknown columns and options out of range.
+    infinite in a numeric column, numbers with decimal commas, a target of numbers with a little
+    text among them (unless `kinds` has the column), names that come twice, characters of another
+    encoding, a file that is empty, damaged or missing; ArgumentError for unknown columns and
+    options out of range.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -113,8 +120,12 @@ def read_csv(
         if not late:
             break
         given |= dict.fromkeys(late, "categorical")
+    values = {column.name: column.values() for column in found}
+    for name, column in values.items():
+        if isinstance(column, Categories) and name not in (kinds or {}):
+            _refuse_written_numbers(path, lines, name, column, is_target=name == target)
     return Table(
-        {column.name: column.values() for column in found},
+        values,
         name=path.name,
         target=target,
         lines=lines,
@@ -347,6 +358,7 @@ def is_row(
         raise DataError(
             f"{path}:{line}: expected {len(names)} fields ({shortened(names)}), found "
             f"{len(record)}: {shortened(record)}; fields are separated by {dialect.delimiter!r}"
+            f"{other_delimiter(names)}"
         )
     return True
 
@@ -379,13 +391,48 @@ def shortened(fields: Sequence[str]) -> str:
     return ", ".join(field[:24] for field in fields)
 
 
+def other_delimiter(fields: Sequence[str]) -> str:
+    """Return what to say of a first record that was written with another delimiter; else ""."""
+    first = fields[0].lower()
+    used = [one for one in ";\t|," if one in first] if len(fields) == 1 else []
+    if first.startswith("sep="):
+        return (
+            f'; the first line is a note for Excel: say skip = 1, delimiter = "{first[4:5] or ";"}"'
+        )
+    if used:
+        say = f"say delimiter = {json.dumps(used[0])}"
+        return f"; it looks as if fields were separated by {used[0]!r}: {say}"
+    return ""
+
+
+def _refuse_written_numbers(
+    path: Path, lines: Sequence[int], name: str, column: Categories, *, is_target: bool
+) -> None:
+    """Raise DataError for a column of text that was meant to be one of numbers."""
+    is_text = [_number(text) is None for text in column.names]
+    commas = [bool(_WITH_COMMAS.fullmatch(text)) for text in column.names]
+    numbers = len(is_text) - sum(is_text)
+    if any(commas) and sum(commas) + numbers == len(is_text):
+        what = "numbers are written with a point and no other marks (0.5, not 0,5)"
+        row = int(np.isin(column.codes, np.flatnonzero(commas)).argmax())
+    elif is_target and any(is_text) and numbers >= max(_NUMBERS_AT_LEAST, 10 * sum(is_text)):
+        what = "the other values of the target are numbers; name it in missing=… if it marks a gap"
+        row = int(np.isin(column.codes, np.flatnonzero(is_text)).argmax())
+    else:
+        return
+    raise DataError(
+        f"{path}:{lines[row]}: column {name!r}: {column.names[column.codes[row]][:40]!r} is not a "
+        f"number; {what}, or say kinds={{{name!r}: 'categorical'}}"
+    )
+
+
 def check_columns(path: Path, line: int, names: Sequence[str], used: Sequence[str]) -> None:
     """Raise ArgumentError, with the nearest name, for the first that is no column."""
     for name in used:
         if name not in names:
             raise ArgumentError(
                 f"{path}:{line}: no column {name!r}{nearest(name, names)} "
-                f"(columns: {', '.join(names)})"
+                f"(columns: {', '.join(names)}){other_delimiter(names)}"
             )
 
 

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from neurona.core.errors import ArgumentError, CheckpointError, DataError
 from neurona.data.columns import ColumnEncoder
-from neurona.data.csv_file import Dialect, first_record, read_csv, records, shortened
+from neurona.data.csv_file import (
+    Dialect,
+    first_record,
+    other_delimiter,
+    read_csv,
+    records,
+    shortened,
+)
 from neurona.data.table import Table
 
 _KEPT = ("delimiter", "missing", "comment", "encoding")
@@ -121,7 +128,7 @@ class TableReader:
         raise DataError(
             f"{path}:{line}: expected a header with the columns {', '.join(needed)}"
             + (f", or {counts} fields" if self.columns else "")
-            + f"; found {shortened(fields)}"
+            + f"; found {shortened(fields)}{other_delimiter(fields)}"
         )
 
     def _options(self) -> dict[str, Any]:

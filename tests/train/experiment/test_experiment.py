@@ -166,6 +166,13 @@ def test_two_classes_and_one_output() -> None:
     assert model.predict(two.inputs[:3], probabilities=True).shape == (3, 1)
 
 
+def test_one_class_is_refused() -> None:
+    whole = load_parts(config_of()).training
+    one = data.Dataset(inputs=whole.inputs, targets=whole.targets * 0, classes=("a",), name="one")
+    with pytest.raises(ArgumentError, match=r"data: there is only one class, 'a'; at least 2"):
+        make_model(config_of(), Parts(one, None, one))
+
+
 def test_a_regression(data_folder: Path) -> None:
     config = config_of(
         data={"name": "birth_life_2010", "divide_by": None, "standardize": True},

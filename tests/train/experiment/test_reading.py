@@ -101,6 +101,7 @@ CHANGES = [
     ("training.optimizer.momentun=0", "training.optimizer: SGD has no option 'momentun'"),
     ("network.layers[2].layer=RLU", "network.layers[2]: unknown layer 'RLU'; did you mean 'ReLU'?"),
     ("training.metrics=[1]", "training.metrics[0]: expected string or table, found whole number"),
+    ("data.delimiter=;", "';' is no TOML value; a text needs quotes, as in --set 'data.del"),
     ("data.split=0.5", "data.split: expected list, found number"),
 ]
 

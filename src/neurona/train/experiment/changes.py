@@ -46,7 +46,10 @@ def _value(text: str, written: str) -> Any:
     except tomllib.TOMLDecodeError:
         if re.fullmatch(r"[\w./~+-]+", text):
             return text
-        raise ArgumentError(f"--set {written}: {text!r} is no TOML value") from None
+        raise ArgumentError(
+            f"--set {written}: {text!r} is no TOML value; a text needs quotes, "
+            f"as in --set '{written.partition('=')[0]}=\"{text}\"'"
+        ) from None
 
 
 def _put(table: Any, place: Place, value: Any, written: str) -> None:

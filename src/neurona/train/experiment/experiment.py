@@ -57,6 +57,11 @@ def make_model(config: Config, parts: Parts) -> Model:
     """
     random.seed(config.seed)
     training = parts.training
+    if len(training.classes) == 1:
+        raise ArgumentError(
+            f"data: there is only one class, {training.classes[0]!r}; at least 2 are needed to "
+            "learn what tells them apart"
+        )
     loss = config.training.loss or default_loss(training)
     code = code_of(config.data, training, name_of(loss) or "")
     example = first_inputs(training)
