@@ -134,3 +134,10 @@ def test_names() -> None:
         find_metrics(["confusion_matrix"])
     with pytest.raises(NotImplementedError, match="must define sums"):
         Metric().sums(ne.asarray(0.0), ne.asarray(0.0))
+
+
+def test_top_k_of_outputs_that_are_not_finite() -> None:
+    output = np.array([[-np.inf, 1, 2], [np.nan, np.nan, np.nan], [1, -np.inf, 0]], np.float32)
+    target = np.array([0, 1, 0])
+    assert train.measure(train.TopKAccuracy(1), output, target) == pytest.approx(1 / 3)
+    assert train.measure(train.TopKAccuracy(3), output, target) == pytest.approx(2 / 3)

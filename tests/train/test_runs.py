@@ -427,3 +427,56 @@ def test_a_full_disk(tmp_path: Path) -> None:
     state = json.loads((tmp_path / "run" / "checkpoints" / "last" / "state.json").read_text())
     assert state["epochs_done"] >= 2
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+class Crash(train.Callback):
+    """Ends the process, as far as a test can, after a run was stopped and before it was noted."""
+
+    def __init__(self, *, lost: bool) -> None:
+        self.lost = lost
+
+    def on_train_end(self) -> None:
+        if self.lost:
+            raise RuntimeError("power is lost")
+
+
+def test_a_stopped_run_that_was_cut_off_at_its_end_stays_stopped(tmp_path: Path) -> None:
+    def stopped(name: str, *more: train.Callback, resume: bool = False) -> train.Model:
+        model = make()
+        # Nothing is an improvement of so much, so the run ends after its second epoch.
+        stop = train.EarlyStopping("loss", patience=1, minimum_delta=1e9)
+        model.fit(
+            DIGITS, epochs=5, seed=4, callbacks=[stop, *more], run=tmp_path / name,
+            resume=resume, report=False, verbose=False,
+        )  # fmt: skip
+        assert (stop.best_epoch, stop.stopped_epoch) == (0, 1)
+        return model
+
+    whole = stopped("whole")
+    with pytest.raises(RuntimeError, match="power is lost"):
+        stopped("cut off", Crash(lost=True))
+    assert about(tmp_path / "cut off")["error"] == "power is lost"
+    resumed = stopped("cut off", Crash(lost=False), resume=True)
+    assert resumed.epochs_done == whole.epochs_done == 2
+    assert_same(resumed, whole)
+    found = about(tmp_path / "cut off")
+    assert found["status"] == "stopped early"
+    assert "error" not in found
+
+
+def test_numbers_of_numpy_enter_the_files(tmp_path: Path) -> None:
+    class Single(train.metrics.MeanAbsoluteError):
+        def value(self, sums: Any) -> Any:
+            return np.float32(super().value(sums))
+
+    class Counts(train.Callback):
+        def state(self) -> dict[str, Any]:
+            return {"count": np.int64(3), "share": np.float32("nan")}
+
+    network = nn.Linear(2, 1)
+    model = train.Model(network)
+    model.compile("SGD", "mean_squared_error", metrics=[Single()])
+    x, y = np.ones((4, 2), np.float32), np.zeros((4, 1), np.float32)
+    run = tmp_path / "run"
+    model.fit(x, y, callbacks=[Counts()], run=run, report=False, verbose=False)
+    assert isinstance(lines(run)[0]["mean_absolute_error"], float)

@@ -121,3 +121,13 @@ def test_a_network_without_parameters(tmp_path: Path) -> None:
     watch.on_epoch_begin(0)
     watch.on_epoch_end(0, {})
     assert not (tmp_path / "layers.jsonl").exists()
+
+
+def test_frozen_layers_are_not_watched(tmp_path: Path) -> None:
+    model, x, y = model_and_data()
+    model.compile("SGD", "cross_entropy", frozen="0")
+    watch = train.WatchLayers(tmp_path / "layers.jsonl", x, y, most=1)
+    model.fit(x, y, callbacks=[watch], verbose=False)
+    assert watch.trouble is None
+    (line,) = lines(watch.path)
+    assert list(line["weights"]) == list(line["gradients"]) == ["3.weight"]

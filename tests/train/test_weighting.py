@@ -134,3 +134,9 @@ def test_a_loss_of_ones_own_must_take_weights() -> None:
     for options in ({"sample_weight": WEIGHTS}, {"class_weight": {0: 2.0}}):
         with pytest.raises(ArgumentError, match="the loss 'own' cannot weigh samples"):
             model.fit(X, LABELS, verbose=False, **options)
+
+
+@pytest.mark.parametrize("targets", [[-1.0, 1.0], [[0.1], [0.9]], [0, 1], [[False], [True]]])
+def test_the_classes_of_one_output(targets: Any) -> None:
+    table = ClassTable({0: 2.0, 1: 5.0}, (), (1,))
+    assert table.of(np.array(targets)).tolist() == [2, 5]

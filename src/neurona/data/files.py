@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -81,7 +81,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` that takes its place when the block ends well.
 
     After an error in the block the temporary file is gone and `path` is as it was. Nobody sees a
-    half-written file, also after a crash: the content reaches the disk before the name does.
+    half-written file, also after a crash: the content reaches the disk before the name does, and
+    the name before the block is left.
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:
@@ -92,3 +93,14 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system can."""
+    with suppress(OSError):  # the file is there; not all systems let folders be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -24,7 +24,8 @@ class Callback:
     >>> from neurona import train
     >>> class StopWhenGood(train.Callback):
     ...     def on_epoch_end(self, epoch, values):
-    ...         self.model.stop_training = values["loss"] < 0.01
+    ...         if values["loss"] < 0.01:
+    ...             self.model.stop_training = True
     """
 
     model: Model

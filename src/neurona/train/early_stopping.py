@@ -106,6 +106,7 @@ class EarlyStopping(Callback):
         return {
             "best": self.best,
             "best_epoch": self.best_epoch,
+            "stopped_epoch": self.stopped_epoch,
             "waited": self._waited,
             **{f"{_WEIGHTS}{name}": array for name, array in self._weights.items()},
         }
@@ -113,6 +114,7 @@ class EarlyStopping(Callback):
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
         self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self.stopped_epoch = state.get("stopped_epoch")
         self._waited = state["waited"]
         self._weights = {
             name.removeprefix(_WEIGHTS): array

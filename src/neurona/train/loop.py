@@ -119,9 +119,10 @@ class Training:
     # --- epochs ---
 
     def _epochs(self, shown: Progress, interrupt: Interrupt) -> None:
-        while self.model.epochs_done < self.last:
+        # A run that was killed after a callback stopped it comes back stopped.
+        while self.model.epochs_done < self.last and not self.history.stopped:
             self._epoch(shown, interrupt)
-            if interrupt.requested or self.history.stopped:
+            if interrupt.requested:
                 return
 
     def _epoch(self, shown: Progress, interrupt: Interrupt) -> None:

@@ -76,8 +76,10 @@ class Recorder:
     def _require_unfinished(self) -> None:
         training, status = self.training, self.folder.about["status"]
         done = training.model.epochs_done - training.first
-        if status == "stopped early" and training.batch == 0:
-            raise CheckpointError(f"the run is over: it was stopped early after {done} epochs")
+        if status == "stopped early":
+            if training.batch == 0:
+                raise CheckpointError(f"the run is over: it was stopped early after {done} epochs")
+            training.history.stopped = False  # by a callback within an epoch; somebody wants more
         if status == "finished" and done >= training.epochs:
             raise CheckpointError(
                 f"the run is finished, with {done} epochs; ask for more epochs to go on"
@@ -85,6 +87,7 @@ class Recorder:
 
     def begin(self) -> None:
         """Note that the run goes on, and keep what it starts from."""
+        self.folder.about.pop("error", None)  # of an earlier attempt
         self.folder.write_about(status="running", parameters=self.parameters())
         self.write()
 

@@ -140,7 +140,7 @@ def _restore(training: Training, state: dict[str, Any], arrays: Arrays) -> None:
     training.batch = state["batch"]
     training.seconds, training.waited = state["seconds"], state["waited"]
     training.history = History.from_state(state["history"])
-    training.history.interrupted = training.history.stopped = False
+    training.history.interrupted = False
     training.callback_states = [
         {**plain, **_of(arrays, f"callbacks.{i}")} for i, plain in enumerate(state["callbacks"])
     ]
@@ -190,9 +190,11 @@ def encode(value: Any) -> Any:
         return {name: encode(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [encode(one) for one in value]
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return {NOT_FINITE: str(value)}
-    return float(value) if isinstance(value, np.floating) else value
+    return value
 
 
 def decode(value: Any) -> Any:

@@ -87,7 +87,7 @@ class Totals:
                     if isinstance(metric, GatheringMetric)
                     else self._sums[name].numpy()
                 )
-            values[metric.name] = metric.value(parts)
+            values[metric.name] = float(metric.value(parts))
         return values
 
     # --- for resuming ---

@@ -19,7 +19,7 @@ from neurona.core.variable import Variable
 from neurona.data.files import replacing
 from neurona.train.analysis.layers import Watcher, norm, observing
 from neurona.train.callbacks import Callback
-from neurona.train.selection import evaluation_mode
+from neurona.train.selection import evaluation_mode, is_in
 from neurona.train.target_scaling import standardized
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ class WatchLayers(Callback):
     - `most`: share of the run's time that this may take. An epoch is passed over when it would be
       more, so short epochs have fewer lines. 1: every epoch has one.
 
-    Each line has "epoch" and, by the name of the parameter (those with rows and columns; all, if
-    there are none), "weights": ‖w‖, "gradients": ‖∂loss/∂w‖, "updates": ‖Δw‖/‖w‖ of the first step
-    of the epoch; and, by the name of the layer, "dead": the share of ReLUs that are 0 for all
-    samples. A healthy step changes weights by about a thousandth.
+    Each line has "epoch" and, by the name of the parameter (of those that learn and have rows and
+    columns; of all that learn, if none has), "weights": ‖w‖, "gradients": ‖∂loss/∂w‖, "updates":
+    ‖Δw‖/‖w‖ of the first step of the epoch; and, by the name of the layer, "dead": the share of
+    ReLUs that are 0 for all samples. A healthy step changes weights by about a thousandth.
 
     What is learnt does not depend on it: no random numbers are drawn, no program is made again.
     A network or a loss that fails on the samples ends the watching, not the run; `trouble` then
@@ -85,7 +85,12 @@ class WatchLayers(Callback):
         """Keep the lines of the epochs before the first that comes."""
         self._begun = time.perf_counter()
         self._spent = 0.0
-        named = [(n, p) for n, p in self.model.network.named_parameters() if p.requires_grad]
+        frozen = self.model.frozen
+        named = [
+            (name, parameter)
+            for name, parameter in self.model.network.named_parameters()
+            if parameter.requires_grad and not any(is_in(name, layer) for layer in frozen)
+        ]
         wide = [(name, parameter) for name, parameter in named if parameter.ndim > 1]
         self._watched: dict[str, Variable] = dict(wide or named)
         self._rewrite([line for line in self._lines() if line["epoch"] < self.model.epochs_done])

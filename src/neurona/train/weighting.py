@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurona.core.errors import ArgumentError, DataError, ShapeError, nearest
 from neurona.core.op import Shape
+from neurona.train.checks import IGNORED
 
 ClassWeights = Mapping[Any, float]
 
@@ -50,7 +51,8 @@ class ClassTable:
                 f"class_weight: a weight by class is needed, as in {{0: 1.0, 1: 5.0}}, "
                 f"not {weights!r}"
             )
-        count = output[0] if output and output[0] > 1 else 2
+        self.one_output = not output or output[0] == 1
+        count = 2 if self.one_output else output[0]
         self.table = np.ones(count)
         for one, weight in weights.items():
             number = classes.index(one) if one in classes else one
@@ -72,7 +74,8 @@ class ClassTable:
     def of(self, targets: NDArray[Any]) -> NDArray[np.float64]:
         """The weight of each sample by its class; 1 for labels that are no class (ignored ones).
 
-        targets: class numbers `(sample,)`, 0 and 1 `(sample, 1)`, or codes `(sample, class)`.
+        targets: class numbers `(sample,)` or codes `(sample, class)`; for one output `(sample,)` or
+        `(sample, 1)`, class 1 above 0.5 as for `Accuracy`.
         """
         labels = targets
         if targets.ndim == 2 and targets.shape[1] == 1:
@@ -83,5 +86,7 @@ class ClassTable:
             raise ArgumentError(
                 f"class_weight: one class a sample is needed, the targets are {targets.shape}"
             )
+        if self.one_output:
+            labels = np.where(labels == IGNORED, labels, labels > 0.5)
         known = (labels >= 0) & (labels < len(self.table))
         return np.where(known, self.table[np.where(known, labels, 0).astype(np.int64)], 1.0)

@@ -60,8 +60,9 @@ class TopKAccuracy(Metric):
         classes = class_numbers(self.name, output, target)
         counted = classes >= 0
         right = one_hot(where(counted, classes, 0), output.shape[1], axis=1, dtype=output.dtype)
-        own = expand_dims(sum(output * right, axis=1), axis=1)
-        larger = sum(cast(output > own, DEFAULT_INT), axis=1)
+        # Chosen, not multiplied: 0·∞ is NaN. What is not comparable counts as larger, not as a hit.
+        own = expand_dims(sum(where(right > 0, output, 0), axis=1), axis=1)
+        larger = sum(where(output <= own, 0, 1), axis=1)
         return _share(larger < self.k, counted)
 
 
