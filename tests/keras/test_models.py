@@ -225,6 +225,22 @@ def test_spoilt_descriptions_are_refused(spoil: Callable[[Any], Any]) -> None:
         keras.models.model_from_json(json.dumps(config))
 
 
+def test_the_area_of_several_outputs_is_that_of_all_in_one_list() -> None:
+    scores = np.abs(pattern((40, 6), 10))
+    targets = np.eye(6)[np.argmax(pattern((40, 6), 11) + scores, axis=-1)]
+    found = train.measure(keras.metrics.AUC(), scores, targets)
+    # keras.metrics.AUC(num_thresholds=20_000) of Keras 3.15
+    assert found == pytest.approx(0.68006, abs=1e-4)
+    assert found == train.measure(train.ROCAUC(), scores.reshape(-1), targets.reshape(-1))
+    assert keras.metrics.get("AUC").name == "AUC"
+
+
+def test_a_rectifier_is_above_its_threshold_not_at_it() -> None:
+    x = np.array([[0.5, 1.0, 1.5]], np.float32)
+    found = layers.ReLU(threshold=1.0, negative_slope=0.1)(x).numpy()
+    np.testing.assert_allclose(found, [[-0.05, 0.0, 1.5]], rtol=1e-6)  # as Keras 3.15 gives
+
+
 def test_probabilities_at_their_ends() -> None:
     """Keras's numbers in float32: 1 − 1e-7 is rounded there."""
     target, output = np.float32([[0], [1], [0], [1]]), np.float32([[0], [0], [1], [1]])
@@ -277,6 +293,7 @@ WRONG: list[tuple[Callable[[], Any], type[NeuronaError], str]] = [
     ),
     (last(4, None), ArgumentError, "choose a loss"),
     (last(4, "mse", run_eagerly=True), ArgumentError, "'run_eagerly' is not there"),
+    (lambda: dense(keras).predict(X, callbacks=[1]), ArgumentError, "'callbacks' is not there"),
     (fit(X, np.ones((5, 2))), ShapeError, r"\(5, 2\) .*\(None, 4\) of Dense 'out'"),
     (fit(X, np.ones(5), "categorical_crossentropy"), ShapeError, "to_categorical"),
     (fit(X, np.eye(5)[:, :4], "sparse_categorical_crossentropy"), ShapeError, "one-hot"),

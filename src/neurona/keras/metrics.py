@@ -12,7 +12,7 @@ from neurona.core.errors import ArgumentError, nearest
 from neurona.core.tensor import Tensor
 from neurona.keras import losses
 from neurona.keras.named import Configured
-from neurona.ops.broadcast import sum
+from neurona.ops.broadcast import reshape, sum
 from neurona.ops.operand import cast, operand
 from neurona.ops.reduce import argmax
 from neurona.ops.shape import expand_dims
@@ -151,7 +151,11 @@ class Recall(_Share):
 
 
 class AUC(Configured, train.ROCAUC):
-    """The area under the ROC curve, exact: Keras lays out 200 thresholds and is near it."""
+    """The area under the ROC curve, exact: Keras lays out 200 thresholds and is near it.
+
+    Several outputs are put into one list of scores and targets, as Keras does without
+    `multi_label`. `train.ROCAUC` holds each class against the rest instead.
+    """
 
     TARGETS = "same"
 
@@ -159,6 +163,9 @@ class AUC(Configured, train.ROCAUC):
         super().__init__(logits=from_logits)
         self.from_logits = from_logits
         self.name = name or "auc"
+
+    def gathered(self, output: Tensor, target: Tensor) -> Sequence[Tensor]:
+        return super().gathered(reshape(output, -1), reshape(target, -1))
 
 
 # --- losses as metrics ---
@@ -295,7 +302,7 @@ def get(identifier: Any, outputs: int | None = None, targets: str = "same") -> A
         by_class = {cls.__name__: cls for cls in METRICS.values()}
         return by_class[identifier["class_name"]](**identifier["config"])
     if isinstance(identifier, str):
-        known = METRICS
+        known = METRICS | {cls.__name__: cls for cls in METRICS.values()}
         if identifier in ACCURACY + CROSSENTROPY:
             kinds = (
                 (BinaryAccuracy, SparseCategoricalAccuracy, CategoricalAccuracy)

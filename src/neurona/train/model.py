@@ -202,7 +202,7 @@ class Model:
         - `sample_weight`: how much each sample counts, `(sample,)`: the loss of a batch is
           Σ_i w_i·l_i / N, with N its number of samples. `class_weight`: the same by class number or
           name, as in {"rare": 5.0}; other classes have 1. Both are multiplied. Metrics and
-          validation are not weighed by them.
+          validation are not weighted by them.
         - `seed`: the order of the samples depends on it and the epoch's number, nothing else.
         - `verbose`: show progress.
         - `run`: a folder, new or empty, in which the run is kept: see `train.run_folder`.

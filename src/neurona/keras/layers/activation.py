@@ -36,7 +36,7 @@ class Activation(Layer):
 
 
 class ReLU(Layer):
-    """max_value where x ≥ max_value; x from threshold on; else negative_slope·(x − threshold)."""
+    """max_value where x ≥ max_value; x above threshold; else negative_slope·(x − threshold)."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class ReLU(Layer):
     def forward(self, x: Any) -> Tensor:
         z = operand(x)
         if self.threshold:
-            y = where(z >= self.threshold, z, self.negative_slope * (z - self.threshold))
+            y = where(z > self.threshold, z, self.negative_slope * (z - self.threshold))
         elif self.negative_slope:
             y = functional.leaky_relu(z, self.negative_slope)
         else:

@@ -28,14 +28,14 @@ class Sequential(Model):
     ((None, 10), 1994)
     """
 
-    def __init__(self, layers: Sequence[Any] = (), name: str | None = None) -> None:
+    def __init__(self, layers: Sequence[Any] | None = None, name: str | None = None) -> None:
         Trained.__init__(self)
         self._title = name or "sequential"
         self._layers: list[Layer] = []
         self._start: KerasTensor | None = None
         self._end: KerasTensor | None = None
         self._made: KerasNetwork | None = None
-        for layer in layers:
+        for layer in layers or ():
             self.add(layer)
 
     def add(self, layer: Any) -> None:

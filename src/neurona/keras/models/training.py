@@ -29,6 +29,7 @@ from neurona.train.weighting import checked_weights
 
 ABSENT: dict[str, Any] = {
     "auto_scale_loss": True,
+    "callbacks": None,
     "jit_compile": "auto",
     "loss_weights": None,
     "run_eagerly": False,
@@ -206,7 +207,7 @@ class Trained:
         - `shuffle`: a new order each epoch, which comes from the default generator
           (`keras.utils.set_random_seed`).
         - `class_weight` ({class number: weight}), `sample_weight` (sample,): the loss of a batch is
-          Σ wᵢlᵢ/N; both are multiplied, and metrics are not weighed.
+          Σ wᵢlᵢ/N; both are multiplied, and metrics are not weighted.
         - `initial_epoch`: the number of the first epoch.
         - `run`: a folder for the record of the run and its report, which Keras does not have; see
           `train.Model.fit`.
