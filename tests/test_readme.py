@@ -25,7 +25,8 @@ def test_its_configuration_trains(tmp_path: Path, data_folder: Path) -> None:
     (config,) = re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     rows = (data_folder / "adult" / "adult.data").read_text(encoding="utf-8").splitlines()[:2_000]
     (tmp_path / "people.toml").write_text(config, encoding="utf-8")
-    (tmp_path / "adult.data").write_text("\n".join(rows), encoding="utf-8")
+    (tmp_path / "adult").mkdir()
+    (tmp_path / "adult" / "adult.data").write_text("\n".join(rows), encoding="utf-8")
     (tmp_path / "new.csv").write_text("\n".join(rows[:3]), encoding="utf-8")
     for arguments in (["train", "people.toml"], ["predict", "runs/people", "new.csv"]):
         command = [sys.executable, "-c", "from neurona.cli import main; main()", *arguments]
