@@ -80,6 +80,7 @@ def test_frozen_layers_stay() -> None:
     model.fit(x, y, verbose=0)
     changed = [bool((a != b).any()) for a, b in zip(before, model.get_weights(), strict=True)]
     assert changed == [False, False, True, True, True, True]
+    assert [w.shape for w in model.non_trainable_weights] == [w.shape for w in model.weights[:2]]
 
 
 def test_train_and_test_on_batch() -> None:
@@ -90,6 +91,7 @@ def test_train_and_test_on_batch() -> None:
     again = model.train_on_batch(x, y, return_dict=True)
     assert again["loss"] < first[0]
     assert list(again) == ["loss", "accuracy"]
+    np.testing.assert_allclose(model.predict_on_batch(x), model.predict(x), rtol=1e-5)
 
 
 def test_a_model_on_disk(tmp_path: Path) -> None:

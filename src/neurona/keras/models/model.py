@@ -135,6 +135,12 @@ class Model(Trained):
         """The weights that are learnt."""
         return [one for one in self.network.parameters() if one.requires_grad]
 
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The others: frozen ones and moving statistics."""
+        learnt = {id(one) for one in self.trainable_weights}
+        return [one for one in self.weights if id(one) not in learnt]
+
     def get_weights(self) -> list[Array]:
         """Copies of all weights in Keras's order and layouts: kernels are (inputs, outputs)."""
         return self.network.get_weights()

@@ -308,6 +308,10 @@ class Trained:
         inputs = inputs_for(self.network, x, "predict")
         return self._trainer.predict(inputs, batch_size=batch_size or 32)
 
+    def predict_on_batch(self, x: Any) -> Array:
+        """The outputs for this batch."""
+        return self.predict(x, len(x[0]) if isinstance(x, (list, tuple)) else len(x))
+
     def train_on_batch(
         self,
         x: Any,
