@@ -194,3 +194,12 @@ def test_real_runs(
     assert kind in kinds(found), found
     if kind == "good":
         assert {f.level for f in found} <= {"good", "note"}, found
+
+
+def test_a_weighted_training_loss_is_no_measure() -> None:
+    training, validation = np.geomspace(9, 0.9, 12), np.geomspace(2, 0.3, 12)
+    run = curves(training, validation)
+    assert "leakage" in kinds(judge(run, baseline=GUESS))
+    assert kinds(judge(run, baseline=GUESS, weighted=True)).keys() <= {"good", "improving"}
+    small = judge(curves(training / 1000), baseline=GUESS, weighted=True)
+    assert not any("guessing" in finding.text for finding in small)

@@ -182,3 +182,19 @@ def test_early_stopping_in_a_run() -> None:
 def test_early_stopping_refuses(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         train.EarlyStopping(**options)
+
+
+@pytest.mark.parametrize("watching", [True, False])
+def test_a_wish_before_an_epoch_ends_the_run_after_it(watching: bool) -> None:
+    class Last(train.Callback):
+        def on_epoch_begin(self, epoch: int) -> None:
+            self.model.stop_training = True
+
+    class Watching(Last):
+        def on_step_end(self, step: int, loss: ne.Tensor) -> None:
+            pass
+
+    callback = Watching() if watching else Last()
+    history = classifier().fit(DIGITS, epochs=3, callbacks=[callback], verbose=False)
+    assert history.epochs == [0]
+    assert history.stopped

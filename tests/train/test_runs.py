@@ -480,3 +480,11 @@ def test_numbers_of_numpy_enter_the_files(tmp_path: Path) -> None:
     run = tmp_path / "run"
     model.fit(x, y, callbacks=[Counts()], run=run, report=False, verbose=False)
     assert isinstance(lines(run)[0]["mean_absolute_error"], float)
+
+
+def test_what_counts_differently_and_what_is_learnt_are_noted(tmp_path: Path) -> None:
+    model = make(frozen="1", accumulate=1)
+    model.fit(DIGITS, class_weight={0: 3}, run=tmp_path / "run", report=False, verbose=False)
+    noted = about(tmp_path / "run")["parameters"]
+    assert noted["weighted"] is True
+    assert noted["learnt numbers"] == 8 + 8 + 8 * 10 + 10

@@ -62,6 +62,7 @@ def contents(record: Record) -> Values:
 def verdict(record: Record) -> list[Finding]:
     """The findings of a run."""
     answers = record.analysis.get("answers") or {}
+    parameters = record.run.get("parameters")
     return judge(
         record.epochs,
         baseline=record.analysis.get("baseline"),
@@ -70,6 +71,7 @@ def verdict(record: Record) -> list[Finding]:
         alarms=record.analysis.get("alarms") or (),
         part=str(record.analysis.get("part", "")),
         status=str(record.run.get("status", "")),
+        weighted=isinstance(parameters, dict) and parameters.get("weighted") is True,
         error=str(record.run.get("error", "")),
     )
 

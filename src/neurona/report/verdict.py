@@ -69,6 +69,7 @@ def judge(
     alarms: Sequence[Mapping[str, str]] = (),
     part: str = "",
     status: str = "finished",
+    weighted: bool = False,
     error: str = "",
 ) -> list[Finding]:
     """What there is to say about a run, the worst first.
@@ -78,6 +79,8 @@ def judge(
     - `baseline`: "loss" and "accuracy" of the best guess that does not look at the inputs.
     - `confusion`: counts (true, said) of `classes`. `alarms`: of `train.analysis`.
     - `part`: what the samples of `confusion` are called, as in "validation".
+    - `weighted`: whether samples counted differently in the training loss, which then is no measure
+      for the validation loss or that of guessing.
     - `status`, `error`: how the run ended, as run.json tells it.
 
     >>> falling = [{"loss": 1 / e, "validation_loss": 0.5 + 0.1 * e} for e in range(1, 9)]
@@ -85,7 +88,7 @@ def judge(
     ...     print(finding.level, finding.title)
     warning Overfitting since epoch 2
     """
-    curves = Curves(epochs, baseline or {}, status)
+    curves = Curves(epochs, baseline or {}, status, weighted)
     found = [*_of_curves(curves), *_of_guessing(curves, confusion, classes, part)]
     found += _alarms(alarms)
     if status == "failed":
@@ -140,7 +143,11 @@ class Curves:
     """
 
     def __init__(
-        self, epochs: Sequence[Mapping[str, float]], baseline: Mapping[str, Any], status: str
+        self,
+        epochs: Sequence[Mapping[str, float]],
+        baseline: Mapping[str, Any],
+        status: str,
+        weighted: bool = False,
     ) -> None:
         self.epochs = epochs
         self.n = len(epochs)
@@ -149,9 +156,11 @@ class Curves:
         self.validation = validation if any(map(math.isfinite, validation)) else []
         guess = baseline.get("loss")
         known = isinstance(guess, (int, float)) and math.isfinite(guess) and guess > 0
+        known = known and (bool(self.validation) or not weighted)
         self.guessing: float | None = float(guess) if known and guess is not None else None
         self.baseline = baseline
         self.status = status
+        self.weighted = weighted
 
     @property
     def judged(self) -> list[float]:
@@ -175,10 +184,11 @@ class Curves:
 
     @property
     def learnt(self) -> float | None:
-        """The share of the loss of guessing that is gone, on the better of the two parts."""
+        """The share of the loss of guessing that is gone, on the better of the comparable parts."""
         if self.guessing is None:
             return None
-        parts = [self.last(part) for part in (self.training, self.validation) if part]
+        comparable = (self.validation,) if self.weighted else (self.training, self.validation)
+        parts = [self.last(part) for part in comparable if part]
         return 1 - min(parts) / self.guessing
 
     def metric(self, name: str, part: str = "") -> float | None:
@@ -267,13 +277,16 @@ def _overfitting(c: Curves) -> Finding | None:
         )
     gap = end - train_end
     accuracies = c.metric("accuracy"), c.metric("accuracy", "validation_")
-    if c.guessing is not None:
+    if c.guessing is not None and not c.weighted:
         wide, rule = gap > GAP * c.guessing, f"gap above {_share(GAP)} of the loss of guessing"
     elif None not in accuracies:
         wide = (accuracies[0] or 0) - (accuracies[1] or 0) > METRIC_GAP
         rule = f"accuracy of training more than {_share(METRIC_GAP)} above that of validation"
     else:
-        wide, rule = end > 2 * train_end > 0, "validation loss above twice the training loss"
+        wide, rule = (
+            end > 2 * train_end > 0 and not c.weighted,
+            "validation loss above twice the training loss",
+        )
     little = c.learnt is not None and c.learnt < LITTLE
     if not wide or little or c.n < FEW:
         return None
@@ -296,7 +309,7 @@ def _metric_gap(c: Curves) -> str:
 
 
 def _leaking(c: Curves) -> Finding | None:
-    if not c.validation or c.n < FEW:
+    if not c.validation or c.n < FEW or c.weighted:
         return None
     training, validation = c.last(c.training), c.last(c.validation)
     if not 0 < validation < LEAK * training or training < SHARE * (c.guessing or 0):

@@ -175,6 +175,7 @@ class Training:
         """The batches of an epoch that are not done yet; whether all are done now."""
         model, totals = self.model, self.steps.training
         seconds, waited = self.seconds, self.waited
+        asked = model.stop_training  # in on_epoch_begin: to end after this epoch
         began = time.perf_counter()
 
         def look() -> tuple[float, float]:
@@ -196,7 +197,7 @@ class Training:
                     self.recorder.after_step(look)
                 if interrupt.requested:
                     return False
-                if self._watchers and model.stop_training:
+                if model.stop_training and not asked:
                     self.history.stopped = True
                     return False
         except NonFiniteError as error:

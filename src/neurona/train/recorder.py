@@ -15,6 +15,7 @@ from neurona.train import checkpoint, state
 from neurona.train.history import History
 from neurona.train.run_folder import RunFolder
 from neurona.train.run_report import watch_layers, write_report
+from neurona.train.selection import learning_parameters
 
 if TYPE_CHECKING:
     from neurona.train.loop import Training
@@ -94,13 +95,14 @@ class Recorder:
     def parameters(self) -> dict[str, Any]:
         """What the run was asked for, for the reader."""
         training = self.training
-        network = training.model.network
+        learnt = learning_parameters(training.model.network, training.model.frozen)
         known = {name: value for name, value in self.settings.items() if name != "network"}
         return {
             "epochs": training.last - training.first,
             "batch_size": training.training.batch_size,
+            "weighted": len(training.training.peek()) > 2,
             **known,
-            "learnt numbers": sum(p.size for p in network.parameters()),
+            "learnt numbers": sum(parameter.size for _, parameter in learnt),
         }
 
     # --- while it goes on ---

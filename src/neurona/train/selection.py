@@ -42,6 +42,22 @@ def parameter_groups(
     return groups
 
 
+def learning_parameters(network: Module, frozen: Iterable[str] = ()) -> list[tuple[str, Variable]]:
+    """The parameters that training changes, by name: those that want a gradient and are not frozen.
+
+    >>> from neurona import nn
+    >>> network = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
+    >>> [name for name, parameter in learning_parameters(network, ["0"])]
+    ['1.weight', '1.bias']
+    """
+    names = tuple(frozen)
+    return [
+        (path, parameter)
+        for path, parameter in network.named_parameters()
+        if parameter.requires_grad and not any(is_in(path, name) for name in names)
+    ]
+
+
 @contextmanager
 def training_mode(network: Module, frozen: Iterable[str]) -> Iterator[None]:
     """Training mode for the network, except for the layers named: these stay as they are.
@@ -94,8 +110,7 @@ def check_frozen(network: Module, frozen: Iterable[str] | str) -> tuple[str, ...
     names = (frozen,) if isinstance(frozen, str) else tuple(frozen)
     for name in names:
         require(network, name, "frozen")
-    paths = [path for path, parameter in network.named_parameters() if parameter.requires_grad]
-    if names and not any(not any(is_in(path, name) for name in names) for path in paths):
+    if names and not learning_parameters(network, names):
         raise ArgumentError("frozen: every parameter would be frozen; there is nothing to learn")
     return names
 

@@ -19,7 +19,7 @@ from neurona.core.variable import Variable
 from neurona.data.files import replacing
 from neurona.train.analysis.layers import Watcher, norm, observing
 from neurona.train.callbacks import Callback
-from neurona.train.selection import evaluation_mode, is_in
+from neurona.train.selection import evaluation_mode, learning_parameters
 from neurona.train.target_scaling import standardized
 
 if TYPE_CHECKING:
@@ -85,12 +85,7 @@ class WatchLayers(Callback):
         """Keep the lines of the epochs before the first that comes."""
         self._begun = time.perf_counter()
         self._spent = 0.0
-        frozen = self.model.frozen
-        named = [
-            (name, parameter)
-            for name, parameter in self.model.network.named_parameters()
-            if parameter.requires_grad and not any(is_in(name, layer) for layer in frozen)
-        ]
+        named = learning_parameters(self.model.network, self.model.frozen)
         wide = [(name, parameter) for name, parameter in named if parameter.ndim > 1]
         self._watched: dict[str, Variable] = dict(wide or named)
         self._rewrite([line for line in self._lines() if line["epoch"] < self.model.epochs_done])

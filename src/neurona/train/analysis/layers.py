@@ -18,7 +18,7 @@ from neurona.nn.module import Module
 from neurona.nn.running import RUNNING
 from neurona.train.analysis.histogram import MOST_VALUES, histogram, thinned
 from neurona.train.analysis.material import BATCH, LeftOut, Material
-from neurona.train.selection import is_in
+from neurona.train.selection import learning_parameters
 
 RECTIFIERS = ("ReLU", "ReLU6")
 FLAT = 0.05
@@ -148,13 +148,13 @@ def describe_parameters(material: Material) -> tuple[list[Found], Found]:
     except (LeftOut, NeuronaError) as reason:
         slopes, batch = {}, {"left_out": str(reason)}
     entries = []
-    frozen = material.model.frozen
+    learnt = {name for name, _ in learning_parameters(material.network, material.model.frozen)}
     for name, parameter in named:
         values = parameter.numpy()
         entry: Found = {
             "name": name,
             "shape": list(values.shape),
-            "learnt": bool(parameter.requires_grad) and not any(is_in(name, f) for f in frozen),
+            "learnt": name in learnt,
             "norm": norm(values),
             "weights": histogram(values),
         }

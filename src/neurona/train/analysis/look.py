@@ -21,7 +21,7 @@ from neurona.train.analysis import answers, first_layer, health, layers, timing
 from neurona.train.analysis.material import LeftOut, Material, gather
 from neurona.train.analysis.samples import Samples, from_arrays, from_part
 from neurona.train.parts import Part
-from neurona.train.selection import evaluation_mode
+from neurona.train.selection import evaluation_mode, learning_parameters
 
 if TYPE_CHECKING:
     from neurona.train.model import Model
@@ -91,7 +91,9 @@ def _look(material: Material) -> tuple[Found, Arrays]:
         "input": {"shape": list(material.raw.shape[1:]), "dtype": str(material.raw.dtype)},
         "output": list(material.outputs.shape[1:]),
         "parameters": material.summary.parameters,
-        "learnt": material.summary.trainable,
+        "learnt": sum(
+            p.size for _, p in learning_parameters(material.network, material.model.frozen)
+        ),
         "flops": material.summary.flops,
         "left_out": {},
     }
