@@ -135,6 +135,12 @@ def test_pickles_that_no_torch_wrote(name: str, tmp_path: Path) -> None:
     assert len(message) < 500
 
 
+def test_a_key_that_is_not_read_is_no_damage(tmp_path: Path) -> None:
+    message = refusal(archive(tmp_path / "w.pt", b"}" + numbers((1, 2)) + b"Ns"))
+    assert "has a tuple for a key" in message
+    assert "damaged" not in message
+
+
 def test_booleans_are_0_and_1(tmp_path: Path) -> None:
     flags = tensor((2,), (1,), 0, storage(kind="BoolStorage", length=2))
     assert "neither 0 nor 1" in refusal(archive(tmp_path / "w.pt", flags, {"data/0": b"\x00\x02"}))

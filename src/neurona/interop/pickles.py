@@ -151,7 +151,10 @@ class Machine:
             self._damaged("a key has no value")
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, SCALAR):
-                self._damaged(f"a dict has a {type(key).__name__} for a key")
+                raise CheckpointError(
+                    f"a dict in it has a {type(key).__name__} for a key; only texts, numbers and "
+                    "None are read, so save it with such keys"
+                )
             target[key] = value
 
     def _add(self, items: list[Any]) -> None:
