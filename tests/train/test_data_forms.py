@@ -198,3 +198,15 @@ def test_a_wish_before_an_epoch_ends_the_run_after_it(watching: bool) -> None:
     history = classifier().fit(DIGITS, epochs=3, callbacks=[callback], verbose=False)
     assert history.epochs == [0]
     assert history.stopped
+
+
+def test_a_loader_that_serves_less_than_it_says() -> None:
+    class Short(data.Loader):
+        def epoch(self, epoch: int, *, start_batch: int = 0) -> Any:
+            return list(super().epoch(epoch, start_batch=start_batch))[:-1]
+
+    model = classifier()
+    model.compile("SGD", accumulate=3)
+    loader = Short(DIGITS.inputs, DIGITS.targets, batch_size=40)
+    with pytest.raises(DataError, match="served 2 batches of 3"):
+        model.fit(loader, verbose=False)

@@ -488,3 +488,11 @@ def test_what_counts_differently_and_what_is_learnt_are_noted(tmp_path: Path) ->
     noted = about(tmp_path / "run")["parameters"]
     assert noted["weighted"] is True
     assert noted["learnt numbers"] == 8 + 8 + 8 * 10 + 10
+
+
+def test_a_resume_that_is_refused_changes_nothing(undisturbed: tuple[train.Model, Path]) -> None:
+    model = make(seed=0)
+    with pytest.raises(CheckpointError, match="the run is finished"):
+        fit(model, undisturbed[1], resume=True)
+    assert_same(model, make(seed=0))
+    assert model.epochs_done == 0

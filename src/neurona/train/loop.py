@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from neurona.core.errors import NonFiniteError
+from neurona.core.errors import DataError, NonFiniteError
 from neurona.core.tensor import Tensor
 from neurona.train.callbacks import Callback, check_watched, watches_steps
 from neurona.train.history import History
@@ -209,6 +209,11 @@ class Training:
             ) from None
         finally:
             look()
+        if self.steps.collected_samples:
+            raise DataError(
+                f"fit: the loader served {self.batch} batches of {len(self.training)}, so "
+                "gradients of the last ones are left over; len(loader) must be right"
+            )
         return True
 
     def _step(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], bool]:

@@ -67,21 +67,22 @@ class Recorder:
                     f"the run cannot go on, {differs}; resume with what it was started with, or "
                     "start a new run in another folder"
                 )
+            self._require_unfinished(description)
             state.restore(self.training, description, arrays)
             self.best = state.decode(description["best"])
             self._steps = self.training.model.steps_done
-            self._require_unfinished()
+            if self.folder.about["status"] == "stopped early":
+                # By a callback within an epoch; whoever resumes wants more.
+                self.training.history.stopped = False
         self.folder.cut_metrics(description["metrics_bytes"])
         return True
 
-    def _require_unfinished(self) -> None:
-        training, status = self.training, self.folder.about["status"]
-        done = training.model.epochs_done - training.first
-        if status == "stopped early":
-            if training.batch == 0:
-                raise CheckpointError(f"the run is over: it was stopped early after {done} epochs")
-            training.history.stopped = False  # by a callback within an epoch; somebody wants more
-        if status == "finished" and done >= training.epochs:
+    def _require_unfinished(self, description: Mapping[str, Any]) -> None:
+        status, epochs = self.folder.about["status"], self.training.epochs
+        done = description["epochs_done"] - description["first"]
+        if status == "stopped early" and description["batch"] == 0:
+            raise CheckpointError(f"the run is over: it was stopped early after {done} epochs")
+        if status == "finished" and done >= epochs:
             raise CheckpointError(
                 f"the run is finished, with {done} epochs; ask for more epochs to go on"
             )
