@@ -117,7 +117,7 @@ def _case(
     theirs: its name in PyTorch, if that differs.
     """
     kind = name.partition(",")[0]
-    renamed = {"learning_rate": "lr", "centred": "centered"}
+    renamed = {"learning_rate": "lr"}
     if kind == "RMSProp":
         renamed["rho"] = "alpha"
     translated = {renamed.get(key, key): value for key, value in options.items()}
@@ -191,7 +191,7 @@ OPTIMIZERS = (
     ),
     _case(
         "RMSProp, centred",
-        {"learning_rate": 0.01, "rho": 0.8, "momentum": 0.5, "centred": True, "eps": 1e-2},
+        {"learning_rate": 0.01, "rho": 0.8, "momentum": 0.5, "centered": True, "eps": 1e-2},
         "RMSprop",
     ),
     _case("AdaMax", {}, "Adamax"),

@@ -16,8 +16,8 @@ class RMSProp(Optimizer):
     """RMSProp: v ← ρv + (1 − ρ)g², d = g/(√v + ε), θ ← θ − γd.
 
     θ is the parameter, γ `learning_rate`, ρ `rho`, ε `eps`.
-    centred: √(v − m²) in place of √v, with m ← ρm + (1 − ρ)g: the spread of the gradient instead of
-    its size. momentum: μ; b ← μb + d, θ ← θ − γb.
+    centered: √(v − m²) in place of √v, with m ← ρm + (1 − ρ)g: the spread of the gradient instead
+    of its size. momentum: μ; b ← μb + d, θ ← θ − γb.
     weight_decay: λ; g ← g + λθ.
 
     Tieleman and Hinton, "Lecture 6.5 - rmsprop" (2012), whose ρ is 0.9; PyTorch's is 0.99. Centred
@@ -33,7 +33,7 @@ class RMSProp(Optimizer):
         rho: float = 0.9,
         eps: float = 1e-8,
         momentum: float = 0.0,
-        centred: bool = False,
+        centered: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class RMSProp(Optimizer):
             rho=rho,
             eps=eps,
             momentum=momentum,
-            centred=centred,
+            centered=centered,
             weight_decay=weight_decay,
         )
 
@@ -53,7 +53,7 @@ class RMSProp(Optimizer):
 
     def init_single(self, parameter: Tensor, options: Any) -> Mapping[str, Array]:
         slots = {"mean_square": zeros(parameter)}
-        if options.centred:
+        if options.centered:
             slots["mean"] = zeros(parameter)
         if options.momentum:
             slots["momentum"] = zeros(parameter)
@@ -67,7 +67,7 @@ class RMSProp(Optimizer):
             g = g + options.weight_decay * θ
         v = ρ * slots["mean_square"] + (1 - ρ) * g * g
         new, spread = {"mean_square": v}, v
-        if options.centred:
+        if options.centered:
             m = ρ * slots["mean"] + (1 - ρ) * g
             # Not below 0, where rounding may bring it.
             new["mean"], spread = m, maximum(v - m * m, 0)
