@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import neurona
 from neurona import data
@@ -87,8 +88,6 @@ def test_options_of_train(run: Run, tiny: Path, folder: Path) -> None:
 
 
 def picture_of(digit: np.ndarray, path: Path) -> Path:
-    from PIL import Image
-
     Image.fromarray((255 - digit.astype(int) * 255 // 16).astype(np.uint8)).save(path)
     return path
 
@@ -109,6 +108,17 @@ def test_predict_several_pictures(run: Run, demo_run: tuple[Path, str], folder: 
 
 
 # --- info and the rest ---
+
+
+def test_predict_into_a_folder_that_is_missing(
+    run: Run, demo_run: tuple[Path, str], folder: Path
+) -> None:
+    picture = Image.new("L", (8, 8), 255)
+    picture.putpixel((4, 4), 0)
+    picture.save(folder / "a.png")
+    done = run("predict", demo_run[0] / "neurona-demo", folder / "a.png", "-o", "none/out.csv")
+    assert done.returncode == 2
+    assert done.stderr == "neurona: none/out.csv: there is no folder none; make it first\n"
 
 
 def test_info(run: Run) -> None:
@@ -231,7 +241,10 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "unknown key": (["train", "key.toml"], "key.toml:2: data: unknown key 'nmae'; did you mean"),
     "unknown layer": (["train", "layer.toml"], "network.layers[1]: unknown layer 'Linaer'"),
     "wrong shape": (["train", "shape.toml"], "last axis of x (2, 64) must be in_features 63"),
-    "few outputs": (["train", "few.toml"], "the network has 5 outputs, so labels are 0…4"),
+    "few outputs": (
+        ["train", "few.toml"],
+        "few.toml:7: network.layers: the last layer gives 5 outputs, 10 classes",
+    ),
     "out is a file": (["train", "tiny.toml", "--out", "tiny.toml"], "tiny.toml: is a file"),
     "no run": (["predict", "none", "p.png"], "none/model.json: no such file and no such folder"),
     "no picture": (["predict", "RUN", "none.png"], "none.png: no such file"),

@@ -56,7 +56,9 @@ def test_describe_a_set(run: Run) -> None:
 
 def test_describe_a_table_with_tabs(run: Run, folder: Path) -> None:
     (folder / "people.tsv").write_text("age\trich\n31\tno\n", encoding="utf-8")
-    assert run("data", "describe", "people.tsv").stdout.startswith("all: 1 rows, 2 columns")
+    done = run("data", "describe", "people.tsv")
+    assert done.stdout.startswith("all: 1 rows, 2 columns")
+    assert done.stderr == 'neurona: people.tsv: read with delimiter = "\\t"\n'
 
 
 def test_describe_a_table(run: Run, people: Path) -> None:

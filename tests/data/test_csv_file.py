@@ -258,7 +258,7 @@ def test_a_little_text_among_the_numbers_of_the_target(tmp_path: Path) -> None:
 def test_missing_files_and_folders(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.csv: no such file"):
         read_csv(tmp_path / "none.csv")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="is a folder; name a file in it"):
         read_csv(tmp_path)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +17,7 @@ from neurona.cli.described import config_path
 from neurona.cli.options import example_names
 from neurona.cli.output import columns, print_json
 from neurona.core.errors import ArgumentError, DataError, nearest
+from neurona.data.csv_file import Dialect, first_record, records
 from neurona.data.dataset import Dataset
 from neurona.data.datasets import DATASETS
 from neurona.data.fetch import folder_of
@@ -94,8 +97,7 @@ def find(what: str, changes: list[str], data_dir: Path | None) -> Parts:
         return load_set(what, data_dir)
     path = Path(what)
     if path.suffix.lower() in TABLES:
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-        return {"all": data.read_csv(path, delimiter=delimiter)}
+        return {"all": data.read_csv(path, delimiter=_delimiter(path))}
     if path.suffix.lower() == ".toml" or what in example_names():
         return _of_config(read_config(config_path(what), changes), data_dir)
     known = [*DATASETS, *example_names()]
@@ -103,6 +105,15 @@ def find(what: str, changes: list[str], data_dir: Path | None) -> Parts:
         f"{what!r} is no data set{nearest(what, known)}; give a name ({', '.join(DATASETS)}), a "
         f"configuration (.toml) or a table ({', '.join(TABLES)})"
     )
+
+
+def _delimiter(path: Path) -> str:
+    """The delimiter of a table, by its first record; said on stderr where it is no comma."""
+    _, first = first_record(path, records(path, Dialect()))
+    found = next((one for one in ";\t|" if len(first) == 1 and one in first[0]), ",")
+    if found != ",":
+        print(f"neurona: {path}: read with delimiter = {json.dumps(found)}", file=sys.stderr)
+    return found
 
 
 def _of_config(file: ConfigFile, data_dir: Path | None) -> Parts:

@@ -124,7 +124,8 @@ class ColumnEncoder:
             if table.missing(name).all():
                 raise DataError(
                     f"ColumnEncoder: {table.name}: column {name!r} holds no value in the training "
-                    f"part; leave it out with table.drop([{name!r}])"
+                    f"part; leave it out: table.drop([{name!r}]), or ignore = [{name!r}] in a "
+                    "configuration"
                 )
         columns = [
             _numeric(table, name)
@@ -283,7 +284,7 @@ def _categorical(table: Table, name: str, max_categories: int, min_count: int) -
     present = _present(table, name, min_count)
     if len(present) > max_categories:
         others = [category for category in present if not _is_number(category)]
-        hint = f"table.drop([{name!r}]), "
+        hint = f"table.drop([{name!r}]) (ignore = [{name!r}] in a configuration), "
         if 0 < len(others) < len(present) / 2:
             hint = f"name {others[0]!r} in missing=… if it marks a gap, {hint}"
         raise DataError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import ENOENT
 from pathlib import Path
 from typing import IO
 
@@ -38,6 +39,8 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
                 raise DataError(f"{path}: changed its length while it was read; read it again")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder; name a file in it") from None
     except EOFError:
         raise DataError(f"{path}: truncated gzip file: expected more data, found its end") from None
     except zlib.error as error:
@@ -83,7 +86,13 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     After an error in the block the temporary file is gone and `path` is as it was. Nobody sees a
     half-written file, also after a crash: the content reaches the disk before the name does, and
     the name before the block is left.
+
+    Raises OSError where nothing can be written, FileNotFoundError that says so for no such folder.
     """
+    if not path.parent.exists():
+        raise FileNotFoundError(
+            ENOENT, f"there is no folder {path.parent}; make it first", f"{path}"
+        )
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:
         with temporary.open("xb") as file:

@@ -62,6 +62,8 @@ def read_image(
             picture = _to_array(path, image, grey, background)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder; name the pictures in it ({path}/*)") from None
     except UnidentifiedImageError:
         raise DataError(f"{path}: not a PNG or JPEG picture; convert it to one") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

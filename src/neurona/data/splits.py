@@ -129,7 +129,8 @@ def split_indices(
     sizes = _share_out(length, np.array(fractions, dtype=np.float64))
     if min(sizes) == 0:
         raise ArgumentError(
-            f"split: {length} samples leave a part of {tuple(fractions)} empty: sizes {sizes}"
+            f"split: {length} samples leave a part of {tuple(fractions)} empty: sizes {sizes}; "
+            "choose larger shares for it, leave it out, or gather more samples"
         )
     if order is not None:
         return _cut(_ascending(_values("order", order, length)), sizes)

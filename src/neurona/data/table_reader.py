@@ -124,11 +124,14 @@ class TableReader:
         for names in (list(self.columns), without):
             if names and len(names) == len(fields):
                 return names, False
+        hint = ""
+        if other_delimiter(fields):
+            hint = f"; separate fields by {self._dialect.delimiter!r}, as the training file does"
         counts = " or ".join(str(n) for n in sorted({len(without), len(self.columns)}))
         raise DataError(
             f"{path}:{line}: expected a header with the columns {', '.join(needed)}"
             + (f", or {counts} fields" if self.columns else "")
-            + f"; found {shortened(fields)}{other_delimiter(fields)}"
+            + f"; found {shortened(fields)}{hint}"
         )
 
     def _options(self) -> dict[str, Any]:

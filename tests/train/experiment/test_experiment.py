@@ -166,6 +166,15 @@ def test_two_classes_and_one_output() -> None:
     assert model.predict(two.inputs[:3], probabilities=True).shape == (3, 1)
 
 
+@pytest.mark.parametrize("outputs", [9, 11])
+def test_other_outputs_than_classes_are_refused(outputs: int) -> None:
+    layers = [{"layer": "Flatten"}, {"layer": "Linear", "out_features": outputs}]
+    config = config_of(network={"layers": layers})
+    message = rf"network\.layers: the last layer gives {outputs} outputs, 10 classes need 10"
+    with pytest.raises(ArgumentError, match=message):
+        make_model(config, load_parts(config))
+
+
 def test_one_class_is_refused() -> None:
     whole = load_parts(config_of()).training
     one = data.Dataset(inputs=whole.inputs, targets=whole.targets * 0, classes=("a",), name="one")

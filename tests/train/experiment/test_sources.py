@@ -43,6 +43,14 @@ def table_config(path: Path, **more: Any) -> Config:
     return config_of(**{**options, **more})
 
 
+def test_numbers_are_no_classes(people: Path) -> None:
+    options = {"target": "age", "ignore": ["id", "day"]}
+    config = table_config(people, **options, training={"loss": "cross_entropy"})
+    message = r'training\.loss: .cross_entropy. is for classes.*kinds = { "age" = "categorical" }'
+    with pytest.raises(ArgumentError, match=message):
+        make_model(config, load_parts(config, base=people.parent))
+
+
 def test_a_table(people: Path, tmp_path: Path) -> None:
     config = table_config(people, ignore=["id", "day"], split=[0.8, 0, 0.2])
     parts = load_parts(config, base=people.parent)

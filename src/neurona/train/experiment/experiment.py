@@ -20,6 +20,7 @@ from neurona.data.stream import StreamLoader
 from neurona.nn.module import Module
 from neurona.optim.optimizer import Optimizer
 from neurona.optim.schedules import make_schedule
+from neurona.train.checks import CLASS_LOSSES, dtype_of, output_shape
 from neurona.train.experiment.names import make_callbacks, name_and_options
 from neurona.train.experiment.network import make_network
 from neurona.train.experiment.parts import (
@@ -57,11 +58,6 @@ def make_model(config: Config, parts: Parts) -> Model:
     """
     random.seed(config.seed)
     training = parts.training
-    if len(training.classes) == 1:
-        raise ArgumentError(
-            f"data: there is only one class, {training.classes[0]!r}; at least 2 are needed to "
-            "learn what tells them apart"
-        )
     loss = config.training.loss or default_loss(training)
     code = code_of(config.data, training, name_of(loss) or "")
     example = first_inputs(training)
@@ -69,7 +65,15 @@ def make_model(config: Config, parts: Parts) -> Model:
     if preprocessing is not None:
         example = preprocessing.transform(example)
     dtype = np.dtype(np.float32) if example.dtype.kind == "f" else example.dtype
-    network = make_network(config.network, example.shape[1:], dtype, outputs_of(training, code))
+    outputs = outputs_of(training, code)
+    _check_classes(config.data, training, name_of(loss), outputs)
+    network = make_network(config.network, example.shape[1:], dtype, outputs)
+    found = output_shape(network, example, dtype_of(network))
+    if training.classes and found != (outputs,):
+        raise ArgumentError(
+            f"network.layers: the last layer gives {found[0]} outputs, {len(training.classes)} "
+            f"classes need {outputs}; leave out its out_features, they follow from the data"
+        )
     model = Model(
         network,
         preprocessing=preprocessing,
@@ -85,6 +89,22 @@ def make_model(config: Config, parts: Parts) -> Model:
             **_update(config.training),
         )
     return model
+
+
+def _check_classes(config: DataConfig, training: Part, loss: str | None, outputs: int) -> None:
+    """Raise `ArgumentError` where there is nothing to choose from."""
+    if len(training.classes) == 1:
+        raise ArgumentError(
+            f"data: there is only one class, {training.classes[0]!r}; at least 2 are needed to "
+            "learn what tells them apart"
+        )
+    if loss in CLASS_LOSSES and not training.classes and outputs == 1:
+        kinds = f'kinds = {{ "{config.target}" = "categorical" }}'
+        hint = "" if config.file is None else f": data.{kinds}"
+        raise ArgumentError(
+            f"training.loss: {loss!r} is for classes, the targets are numbers; choose a loss for "
+            f"numbers, or say that they are classes{hint}"
+        )
 
 
 @contextmanager
