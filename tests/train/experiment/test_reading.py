@@ -95,6 +95,11 @@ def test_mistakes_are_named_with_their_place(
     assert "\n" not in text
 
 
+def test_a_mark_of_windows_editors_is_left_out(path: Path) -> None:
+    path.write_text("\ufeff" + TEXT.replace("\n", "\r\n"), encoding="utf-8", newline="")
+    assert read_config(path).config.training.epochs == 12
+
+
 CHANGES = [
     ("training.epochs=many", "training.epochs: expected whole number, found string"),
     ("trainng.epochs=3", "the top: unknown key 'trainng'; did you mean 'training'?"),

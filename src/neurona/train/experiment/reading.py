@@ -81,7 +81,7 @@ def read_config(path: str | Path, changes: Iterable[str] = ()) -> ConfigFile:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         raw = tomllib.loads(text)
     except FileNotFoundError:
         raise ArgumentError(f"{path}: no such file") from None
