@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -333,26 +334,27 @@ def test_a_fork_while_another_thread_records() -> None:
 
 
 @pytest.fixture(params=[KeyboardInterrupt, TimeoutError])
-def interrupts(request: pytest.FixtureRequest) -> Iterator[threading.Event]:
-    """When set, interrupts this thread within 2 ms, once, as Ctrl-C or an alarm does."""
+def interrupts(request: pytest.FixtureRequest) -> Iterator[SimpleNamespace]:
+    """When `wanted`, interrupts this thread within 2 ms, once, as Ctrl-C or an alarm does."""
     if not hasattr(signal, "setitimer"):
         pytest.skip("no timers here")
 
-    wanted = threading.Event()
+    # Not an event: its lock could be held by the very thread that the handler runs in.
+    wish = SimpleNamespace(wanted=False)
 
     def interrupt(*_: Any) -> None:
-        if wanted.is_set():
-            wanted.clear()
+        if wish.wanted:
+            wish.wanted = False
             raise request.param
 
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
-    yield wanted
+    yield wish
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 
 
-def test_ctrl_c_gets_through_and_leaves_things_whole(interrupts: threading.Event) -> None:
+def test_ctrl_c_gets_through_and_leaves_things_whole(interrupts: SimpleNamespace) -> None:
     total = ne.Variable(np.zeros(LARGE, np.float32))
     other = ne.Variable(np.zeros(8, np.float32))
 
@@ -368,7 +370,7 @@ def test_ctrl_c_gets_through_and_leaves_things_whole(interrupts: threading.Event
     prologue(np.float32(0))
     for _ in range(25):
         with pytest.raises((KeyboardInterrupt, TimeoutError)):  # noqa: PT012
-            interrupts.set()
+            interrupts.wanted = True
             while True:
                 step(x)
         # What was prepared from earlier values is not taken for that of the present ones.
