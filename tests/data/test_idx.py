@@ -124,7 +124,7 @@ def test_damaged_gzip(tmp_path: Path) -> None:
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing: no such file"):
         read_idx(tmp_path / "nothing")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="is a folder"):
         read_idx(tmp_path)
 
 

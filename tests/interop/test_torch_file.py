@@ -144,7 +144,7 @@ def test_endless_nesting_is_not_written(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"no/w\.pt: cannot be written: No such file"):
+    with pytest.raises(CheckpointError, match=r"no/w\.pt: cannot be written: there is no folder"):
         interop.save_torch(tmp_path / "no" / "w.pt", {})
     assert "no such file" in refusal(tmp_path / "no" / "w.pt")
     assert "cannot be read" in refusal(tmp_path)

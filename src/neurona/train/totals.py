@@ -87,7 +87,8 @@ class Totals:
                     if isinstance(metric, GatheringMetric)
                     else self._sums[name].numpy()
                 )
-            values[metric.name] = float(metric.value(parts))
+            value = metric.value(parts)
+            values[metric.name] = value if np.ndim(value) else float(value)
         return values
 
     # --- for resuming ---
