@@ -11,7 +11,8 @@ import neurona as ne
 from neurona import nn
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.nn import functional as F
-from tests.nn.cases import ACTIVATIONS, LayerCase
+from tests.nn.cases import ACTIVATIONS
+from tests.nn.layer_case import LayerCase
 
 SMOOTH = [case for case in ACTIVATIONS if case.differentiable]
 every_activation = pytest.mark.parametrize("case", ACTIVATIONS, ids=lambda case: case.name)

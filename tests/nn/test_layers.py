@@ -10,8 +10,9 @@ import pytest
 
 import neurona as ne
 from neurona import nn, optim
-from tests.nn.cases import LAYERS, LayerCase
+from tests.nn.cases import LAYERS
 from tests.nn.golden import pattern, stored
+from tests.nn.layer_case import LayerCase
 from tests.nn.replay import recorded
 
 every_layer = pytest.mark.parametrize("case", LAYERS, ids=lambda case: case.name)

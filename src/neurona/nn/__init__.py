@@ -26,6 +26,7 @@ from neurona.nn.activation import (
 )
 from neurona.nn.batchnorm import BatchNorm1d
 from neurona.nn.containers import ModuleDict, ModuleList, Sequential
+from neurona.nn.convolution import Conv1d, Conv2d, Conv3d
 from neurona.nn.dropout import Dropout
 from neurona.nn.embedding import Embedding
 from neurona.nn.layernorm import LayerNorm, RMSNorm
@@ -57,6 +58,9 @@ __all__ = [
     "BatchNorm1d",
     "Bilinear",
     "Concat",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",

@@ -32,6 +32,7 @@ from neurona.nn.functional.classification import (
     kl_div,
     nll_loss,
 )
+from neurona.nn.functional.convolution import conv1d, conv2d, conv3d
 from neurona.nn.functional.dropout import dropout
 from neurona.nn.functional.linear import bilinear, embedding, linear
 from neurona.nn.functional.normalization import batch_norm, layer_norm, rms_norm
@@ -48,6 +49,9 @@ __all__ = [
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "conv1d",
+    "conv2d",
+    "conv3d",
     "cross_entropy",
     "dropout",
     "elu",
