@@ -1,6 +1,7 @@
 """Data sets, splits, standardisation, batches and pictures, on NumPy arrays."""
 
 from neurona.data.array_source import ArraySource
+from neurona.data.canvases import DigitCanvases
 from neurona.data.columns import ColumnEncoder
 from neurona.data.csv_file import read_csv
 from neurona.data.csv_source import CsvFile, CsvSource
@@ -30,6 +31,7 @@ __all__ = [
     "CsvFile",
     "CsvSource",
     "Dataset",
+    "DigitCanvases",
     "DigitReader",
     "ImageFolder",
     "ImageReader",

@@ -24,6 +24,7 @@ from neurona.nn.functional.activation import (
     step,
     tanh,
 )
+from neurona.nn.functional.boxes import batched_nms, box_area, box_iou, nms
 from neurona.nn.functional.classification import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -31,6 +32,7 @@ from neurona.nn.functional.classification import (
     hinge_loss,
     kl_div,
     nll_loss,
+    sigmoid_focal_loss,
 )
 from neurona.nn.functional.convolution import conv1d, conv2d, conv3d
 from neurona.nn.functional.dropout import dropout
@@ -46,9 +48,12 @@ from neurona.nn.functional.regression import (
 
 __all__ = [
     "batch_norm",
+    "batched_nms",
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "box_area",
+    "box_iou",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -73,6 +78,7 @@ __all__ = [
     "mish",
     "mse_loss",
     "nll_loss",
+    "nms",
     "prelu",
     "quadratic_cost",
     "relu",
@@ -80,6 +86,7 @@ __all__ = [
     "rms_norm",
     "selu",
     "sigmoid",
+    "sigmoid_focal_loss",
     "sign",
     "silu",
     "smooth_l1_loss",

@@ -9,7 +9,7 @@ import numpy as np
 from neurona.core import dtypes
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError
 from neurona.core.tensor import Tensor
-from neurona.nn.functional.activation import relu
+from neurona.nn.functional.activation import relu, sigmoid
 from neurona.nn.functional.checks import (
     check_index,
     check_that,
@@ -240,6 +240,38 @@ def binary_cross_entropy_with_logits(
         softplus = softplus * (1 + (pos_weight - 1) * t)
     loss = (1 - t) * z + softplus
     return reduced("binary_cross_entropy_with_logits", loss, reduction, sample_weight)
+
+
+def sigmoid_focal_loss(
+    input: Any,
+    target: Any,
+    *,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    reduction: str = "none",
+    sample_weight: Any = None,
+) -> Tensor:
+    """α_t (1 − p_t)^γ times the binary cross-entropy of p = σ(input).
+
+    p_t is the probability of what the target says, p or 1 − p; α_t is α for 1 and 1 − α for 0. What
+    is already right counts little, so that the many easy places of a detector do not drown the few
+    with objects. Lin et al., "Focal loss for dense object detection" (2017), equation 5.
+
+    input: logits (batch, …). target: of the same shape, in [0, 1]. alpha: negative for none.
+    reduction: as in `binary_cross_entropy`.
+
+    >>> from neurona.nn import functional as F
+    >>> [round(loss, 4) for loss in F.sigmoid_focal_loss([4.0, 0.0, -4.0], [1, 1, 1]).tolist()]
+    [0.0, 0.0433, 0.9687]
+    """
+    z = float_input("sigmoid_focal_loss", input)
+    t = same_shape("sigmoid_focal_loss", z, target)
+    p = sigmoid(z)
+    wrong = p * (1 - t) + (1 - p) * t
+    loss = wrong**gamma * ((1 - t) * z + logaddexp(-z, 0))
+    if alpha >= 0:
+        loss = (alpha * t + (1 - alpha) * (1 - t)) * loss
+    return reduced("sigmoid_focal_loss", loss, reduction, sample_weight)
 
 
 # --- others ---

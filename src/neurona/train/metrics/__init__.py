@@ -2,7 +2,12 @@
 
 from neurona.train.metrics.base import GatheringMetric, Metric, recorded
 from neurona.train.metrics.classification import Accuracy, BinaryAccuracy, TopKAccuracy
-from neurona.train.metrics.counts import F1, ConfusionMatrix, Precision, Recall
+from neurona.train.metrics.counts import F1, ConfusionMatrix, IoU, Precision, Recall
+from neurona.train.metrics.detection import (
+    MeanAveragePrecision,
+    average_precision,
+    precision_recall,
+)
 from neurona.train.metrics.ranking import ROCAUC
 from neurona.train.metrics.registry import (
     METRICS,
@@ -28,17 +33,21 @@ __all__ = [
     "BinaryAccuracy",
     "ConfusionMatrix",
     "GatheringMetric",
+    "IoU",
     "MeanAbsoluteError",
+    "MeanAveragePrecision",
     "MeanSquaredError",
     "Metric",
     "Precision",
     "Recall",
     "RootMeanSquaredError",
     "TopKAccuracy",
+    "average_precision",
     "describe_metric",
     "find_metric",
     "find_metrics",
     "larger_is_better",
     "measure",
+    "precision_recall",
     "recorded",
 ]

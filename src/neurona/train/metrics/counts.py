@@ -1,4 +1,4 @@
-"""Precision, recall, F1 and the confusion matrix: counts of classes predicted and named."""
+"""Precision, recall, F1, IoU and the confusion matrix: counts of classes predicted and named."""
 
 from __future__ import annotations
 
@@ -159,6 +159,39 @@ class F1(ClassCounts):
 
     def share(self, right: Any, predicted: Any, actual: Any) -> Any:
         return _ratio(2 * right, predicted + actual)
+
+
+class IoU(ClassCounts):
+    """Intersection over union of what is predicted and what is: TP / (TP + FP + FN).
+
+    Also the Jaccard index. In a segmentation the samples are pixels: output (batch, classes, row,
+    column), target (batch, row, column). Arguments and rules as for `Precision`, but the usual
+    average is "macro", and its name "mean_iou": the mean over the classes, the background included,
+    that occur or are predicted.
+
+    >>> import numpy as np
+    >>> from neurona import train
+    >>> output = np.array([0.9, 0.8, 0.3, 0.6])  # of two classes
+    >>> train.measure(train.IoU(average=None), output, np.array([1, 0, 1, 1]))
+    array([0. , 0.5])
+    """
+
+    plain_name = "iou"
+    name = "mean_iou"
+
+    def __init__(
+        self,
+        average: str | None = "macro",
+        *,
+        threshold: float = 0.5,
+        multi_label: bool = False,
+    ) -> None:
+        super().__init__(average, threshold=threshold, multi_label=multi_label)
+        if average == "macro":
+            self.name = "mean_iou"
+
+    def share(self, right: Any, predicted: Any, actual: Any) -> Any:
+        return _ratio(right, predicted + actual - right)
 
 
 class ConfusionMatrix(Metric):

@@ -12,7 +12,8 @@ from neurona.core.errors import ArgumentError, choices, nearest
 from neurona.ops.operand import operand
 from neurona.train.metrics.base import GatheringMetric, Metric, recorded
 from neurona.train.metrics.classification import Accuracy, BinaryAccuracy, TopKAccuracy
-from neurona.train.metrics.counts import F1, ConfusionMatrix, Precision, Recall
+from neurona.train.metrics.counts import F1, ConfusionMatrix, IoU, Precision, Recall
+from neurona.train.metrics.detection import MeanAveragePrecision
 from neurona.train.metrics.ranking import ROCAUC
 from neurona.train.metrics.regression import (
     R2,
@@ -27,6 +28,8 @@ METRICS: dict[str, type[Metric]] = {
     "confusion_matrix": ConfusionMatrix,
     "f1": F1,
     "mean_absolute_error": MeanAbsoluteError,
+    "mean_average_precision": MeanAveragePrecision,
+    "mean_iou": IoU,
     "mean_squared_error": MeanSquaredError,
     "precision": Precision,
     "r2": R2,
