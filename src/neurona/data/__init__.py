@@ -1,6 +1,8 @@
 """Data sets, splits, standardisation, batches and pictures, on NumPy arrays."""
 
+from neurona.data import augmentation
 from neurona.data.array_source import ArraySource
+from neurona.data.augmentation.source import augment
 from neurona.data.canvases import DigitCanvases
 from neurona.data.columns import ColumnEncoder
 from neurona.data.csv_file import read_csv
@@ -43,6 +45,8 @@ __all__ = [
     "Table",
     "TableReader",
     "adult",
+    "augment",
+    "augmentation",
     "birth_life_2010",
     "digits",
     "encode_targets",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from neurona.core.errors import DataError
 from neurona.data.loader import Batch
 from neurona.data.process import Work, WorkerProcess, packed
-from neurona.data.source import Source, sample_generator
+from neurona.data.source import SampleGenerators, Source
 
 KINDS = ("threads", "processes")
 
@@ -27,7 +27,7 @@ class BatchReader:
         self.dtype = dtype
 
     def __call__(self, epoch: int, indices: NDArray[np.int64]) -> Batch:
-        generators = (sample_generator(self.seed, epoch, index) for index in indices.tolist())
+        generators = SampleGenerators(self.seed, epoch, indices)
         return tuple(
             self._cast(np.asarray(array)) for array in self.source.read_batch(indices, generators)
         )
