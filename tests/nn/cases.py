@@ -10,6 +10,7 @@ import numpy as np
 from neurona import nn
 from tests.nn.convolution_cases import CONVOLUTIONS
 from tests.nn.layer_case import LayerCase, Shape
+from tests.nn.pooling_cases import POOLING
 
 
 def _same(
@@ -75,6 +76,7 @@ ACTIVATIONS = (
 LAYERS = (
     *ACTIVATIONS,
     *CONVOLUTIONS,
+    *POOLING,
     LayerCase("Identity", nn.Identity, ((3, 4),), (3, 4), torch=lambda t: t.nn.Identity()),
     LayerCase(
         "Linear", lambda: nn.Linear(5, 4), ((3, 5),), (3, 4), 24, lambda t: t.nn.Linear(5, 4)

@@ -24,7 +24,7 @@ from neurona.nn.activation import (
     Step,
     Tanh,
 )
-from neurona.nn.batchnorm import BatchNorm1d
+from neurona.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from neurona.nn.containers import ModuleDict, ModuleList, Sequential
 from neurona.nn.convolution import Conv1d, Conv2d, Conv3d
 from neurona.nn.dropout import Dropout
@@ -46,6 +46,20 @@ from neurona.nn.loss import (
 )
 from neurona.nn.maxout import Maxout
 from neurona.nn.module import Module
+from neurona.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+)
 from neurona.nn.shape import Flatten, Unflatten
 from neurona.nn.skip import Concat, Product, Residual
 
@@ -53,9 +67,20 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
     "Bilinear",
     "Concat",
     "Conv1d",
@@ -79,6 +104,9 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
     "Maxout",
     "Mish",
     "Module",

@@ -109,3 +109,26 @@ class BatchNorm1d(BatchNorm):
 
     RANKS = (2, 3)
     AXES = "(batch, channels) or (batch, channels, length)"
+
+
+class BatchNorm2d(BatchNorm):
+    """y = (x − μ)/√(σ² + ε)·γ + β for each channel of x (batch, channels, height, width).
+
+    μ and σ² are over the batch and all places of a map. See `BatchNorm1d` for the arguments.
+
+    >>> import neurona as ne
+    >>> from neurona import nn
+    >>> nn.BatchNorm2d(1, eps=0)(ne.asarray([[[[1.0], [3.0]]]]))
+    Tensor([[[[-1.],
+              [ 1.]]]], dtype=float32)
+    """
+
+    RANKS = (4,)
+    AXES = "(batch, channels, height, width)"
+
+
+class BatchNorm3d(BatchNorm):
+    """Batch norm of x (batch, channels, depth, height, width); see `BatchNorm1d`."""
+
+    RANKS = (5,)
+    AXES = "(batch, channels, depth, height, width)"

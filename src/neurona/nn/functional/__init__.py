@@ -24,6 +24,14 @@ from neurona.nn.functional.activation import (
     step,
     tanh,
 )
+from neurona.nn.functional.adaptive import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
 from neurona.nn.functional.boxes import batched_nms, box_area, box_iou, nms
 from neurona.nn.functional.classification import (
     binary_cross_entropy,
@@ -38,6 +46,14 @@ from neurona.nn.functional.convolution import conv1d, conv2d, conv3d
 from neurona.nn.functional.dropout import dropout
 from neurona.nn.functional.linear import bilinear, embedding, linear
 from neurona.nn.functional.normalization import batch_norm, layer_norm, rms_norm
+from neurona.nn.functional.pooling import (
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+)
 from neurona.nn.functional.regression import (
     huber_loss,
     l1_loss,
@@ -47,6 +63,15 @@ from neurona.nn.functional.regression import (
 )
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "batched_nms",
     "bilinear",
@@ -74,6 +99,9 @@ __all__ = [
     "linear",
     "log_softmax",
     "logsigmoid",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
     "maxout",
     "mish",
     "mse_loss",
