@@ -32,13 +32,20 @@ class LoopTask:
 
 def combine_chunks(node: Node, partial: Storage, chunks: int) -> LoopTask:
     """The kernel that folds the chunks' accumulators, in order, into the node's value."""
-    k = Builder()
     lower = node.op.lower
     if not isinstance(lower, Reduction):
         raise TypeError(f"{node.op.name} is not a reduction")
+    return combine_parts(node, partial, chunks, COMBINE[lower.combine], lower.initial(node.dtype))
+
+
+def combine_parts(
+    node: Node, partial: Storage, chunks: int, combine: str, start: float
+) -> LoopTask:
+    """The kernel that folds `chunks` arrays of the node's size, in order, into its value."""
+    k = Builder()
     size = max(1, math.prod(node.shape))
     result = storage_of(node)
-    column, combine = k.variable("c0"), COMBINE[lower.combine]
+    column = k.variable("c0")
 
     def nest(value: Expr) -> Nest:
         return Nest((("c0", size),), (Store("b1", column, value),))
@@ -49,7 +56,7 @@ def combine_chunks(node: Node, partial: Storage, chunks: int) -> LoopTask:
         parts = [k.load("b0", column + chunk * size, partial.dtype) for chunk in range(chunks)]
         body = nest(functools.reduce(functools.partial(k.call, combine), parts))
     else:
-        before = (nest(k.constant(lower.initial(node.dtype), node.dtype)),)
+        before = (nest(k.constant(start, node.dtype)),)
         rows = (("r0", chunks),)
         part = k.load("b0", k.variable("r0") * size + column, partial.dtype)
         body = nest(k.call(combine, k.load("b1", column, result.dtype), part))
