@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurona import nn
-from tests.nn.convolution_cases import CONVOLUTIONS
+from tests.nn.convolution_cases import CONVOLUTIONS, PADDINGS, RESIZES
 from tests.nn.layer_case import LayerCase, Shape
 from tests.nn.pooling_cases import POOLING
 
@@ -77,6 +77,8 @@ LAYERS = (
     *ACTIVATIONS,
     *CONVOLUTIONS,
     *POOLING,
+    *PADDINGS,
+    *RESIZES,
     LayerCase("Identity", nn.Identity, ((3, 4),), (3, 4), torch=lambda t: t.nn.Identity()),
     LayerCase(
         "Linear", lambda: nn.Linear(5, 4), ((3, 5),), (3, 4), 24, lambda t: t.nn.Linear(5, 4)

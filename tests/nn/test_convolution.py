@@ -11,6 +11,7 @@ import neurona as ne
 from neurona import nn
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError
 from neurona.nn import functional as F
+from tests.compiler.programs import program_of
 
 
 def zeros(*shape: int) -> Any:
@@ -95,3 +96,118 @@ def test_arguments_that_do_not_fit() -> None:
     for kernel in (0, (3, 3, 3), 2.5, (3, "3")):
         with pytest.raises(ArgumentError, match="kernel_size must be a whole number of at least 1"):
             nn.Conv2d(3, 4, kernel)
+
+
+# --- transposed ---
+
+
+def test_the_transposed_convolution_is_the_transpose_not_the_inverse() -> None:
+    """⟨conv(x), y⟩ = ⟨x, conv_transpose(y)⟩, but conv_transpose(conv(x)) is not x."""
+    rng = np.random.default_rng(3)
+    x, w = rng.normal(size=(1, 4, 7, 7)), rng.normal(size=(6, 2, 3, 3))
+    options: dict[str, Any] = {"stride": 2, "padding": 1, "groups": 2}
+    image = F.conv2d(x, w, **options).numpy()
+    y = rng.normal(size=image.shape)
+    back = F.conv_transpose2d(y, w, **options).numpy()
+    assert back.shape == x.shape
+    np.testing.assert_allclose(np.sum(image * y), np.sum(x * back), rtol=1e-12)
+    again = F.conv_transpose2d(image, w, **options).numpy()
+    assert np.abs(again - x).max() > 1
+
+
+def test_the_extents_of_a_transposed_convolution() -> None:
+    layer = nn.ConvTranspose2d(1, 1, 3, stride=3, padding=1)
+    x = zeros(1, 1, 4, 4)
+    assert layer(x).shape == (1, 1, 10, 10)
+    assert layer(x, output_size=(12, 11)).shape == (1, 1, 12, 11)
+    assert layer(x, output_size=(1, 1, 10, 12)).shape == (1, 1, 10, 12)
+    expected = r"ConvTranspose2d: x .* from \(10, 10\) to \(12, 12\), not output_size \(13, 10\)"
+    for wanted in ((13, 10), (9, 10), (10,)):
+        with pytest.raises(ShapeError, match=expected if wanted == (13, 10) else "not output_size"):
+            layer(x, output_size=wanted)
+    with pytest.raises(ArgumentError, match=r"output_padding \(3, 3\) must be less than stride"):
+        F.conv_transpose2d(x, zeros(1, 1, 3, 3), stride=3, output_padding=3)
+    with pytest.raises(ShapeError, match=r"axis 0 would get \(1 − 1\)·1 − 2·2 \+ 1·\(3 − 1\) \+ 0"):
+        F.conv_transpose1d(zeros(1, 1, 1), zeros(1, 1, 3), padding=2)
+    with pytest.raises(ShapeError, match=r"x \(1, 3, 4\) has 3 channels, but weight \(2, 1, 3\)"):
+        F.conv_transpose1d(zeros(1, 3, 4), zeros(2, 1, 3))
+    with pytest.raises(ArgumentError, match="padding_mode is 'zeros', not 'reflect'"):
+        nn.ConvTranspose1d(1, 1, 1, padding_mode="reflect")
+
+
+# --- padding, resizing, windows ---
+
+
+def test_paddings_that_do_not_fit() -> None:
+    with pytest.raises(
+        ShapeError, match=r"padding \(3, 0\) in mode 'reflect' needs more than the 3"
+    ):
+        nn.ReflectionPad1d((3, 0))(zeros(1, 2, 3))
+    with pytest.raises(ShapeError, match="mode 'circular' needs more than the 3 elements"):
+        F.pad(zeros(3), (4, 0), "circular")
+    with pytest.raises(ShapeError, match=r"pad \(-2, -2\) cuts axis 0 of x \(3,\) away"):
+        F.pad(zeros(3), (-2, -2))
+    with pytest.raises(ArgumentError, match=r"pad \(1,\) must be pairs"):
+        F.pad(zeros(3), (1,))
+    with pytest.raises(
+        ArgumentError, match=r"mode is one of .* not 'reflekt'; did you mean 'reflect'"
+    ):
+        F.pad(zeros(3), (1, 1), "reflekt")
+    with pytest.raises(ShapeError, match=r"ZeroPad2d: x \(3,\) must be \(batch, channels"):
+        nn.ZeroPad2d(1)(zeros(3))
+    with pytest.raises(ArgumentError, match="ZeroPad2d: padding must be a whole number or 4"):
+        nn.ZeroPad2d((1, 2))
+    with pytest.raises(ArgumentError, match="padding_mode is one of 'zeros', 'reflect'"):
+        nn.Conv2d(1, 1, 1, padding_mode="mirror")
+
+
+def test_sizes_that_do_not_fit() -> None:
+    x = zeros(1, 1, 3, 3)
+    with pytest.raises(ArgumentError, match=r"mode 'linear' is for 1 spatial axes, but x .* has 2"):
+        F.interpolate(x, 6, mode="linear")
+    with pytest.raises(ArgumentError, match="given were size None and scale_factor None"):
+        F.interpolate(x)
+    with pytest.raises(ArgumentError, match="one for each of the 2 spatial axes"):
+        F.interpolate(x, (1, 2, 3))
+    with pytest.raises(ArgumentError, match="align_corners is for the linear and cubic modes"):
+        F.interpolate(x, 6, align_corners=True)
+    with pytest.raises(ShapeError, match=r"to spatial extents \(0, 0\)"):
+        F.interpolate(x, scale_factor=0.1)
+    with pytest.raises(ShapeError, match=r"multiple of upscale_factor² = 2² channels"):
+        nn.PixelShuffle(2)(x)
+    with pytest.raises(ShapeError, match="multiples of downscale_factor 2"):
+        nn.PixelUnshuffle(2)(x)
+    with pytest.raises(ShapeError, match=r"no window of kernel_size \(4, 4\)"):
+        nn.Unfold(4)(x)
+    with pytest.raises(ShapeError, match=r"x \(1, 4, 3\) must be .* 2 · 2 = 4 windows"):
+        nn.Fold(3, 2)(zeros(1, 4, 3))
+
+
+def test_a_convolution_is_the_product_of_its_windows_with_the_weights() -> None:
+    rng = np.random.default_rng(5)
+    x, w = rng.normal(size=(2, 3, 6, 5)), rng.normal(size=(4, 3, 3, 2))
+    columns = F.unfold(x, (3, 2), 1, (1, 0), 2).numpy()
+    product = (w.reshape(4, 18) @ columns).reshape(2, 4, 3, 2)
+    y = F.conv2d(x, w, None, 2, (1, 0)).numpy()
+    np.testing.assert_allclose(y, product, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: F.pad(x, (2, 1, 0, 1), "reflect"),
+        lambda x: F.pad(x, (2, 1, 0, 1), "replicate"),
+        lambda x: F.pad(x, (2, 1, 0, 1), "circular"),
+        lambda x: F.interpolate(x, (5, 7), mode="bilinear"),
+        lambda x: F.interpolate(x, scale_factor=2),
+        lambda x: F.fold(F.unfold(x, 2), (3, 4), 2),
+    ],
+)
+def test_what_needs_no_product_compiles_to_one_native_segment(function: Any) -> None:
+    def gradient(x: Any) -> Any:
+        return ne.grad(lambda a: ne.sum(function(a) ** 2))(x)
+
+    x = np.sin(np.arange(24.0, dtype=np.float32)).reshape(1, 2, 3, 4)
+    compiled = ne.compile(gradient)
+    np.testing.assert_allclose(compiled(x).numpy(), gradient(x).numpy(), rtol=1e-5, atol=1e-5)
+    assert len(program_of(compiled, x).segments) == 1

@@ -26,6 +26,7 @@ from neurona.nn.activation import (
 )
 from neurona.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from neurona.nn.containers import ModuleDict, ModuleList, Sequential
+from neurona.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from neurona.nn.convolution import Conv1d, Conv2d, Conv3d
 from neurona.nn.dropout import Dropout
 from neurona.nn.embedding import Embedding
@@ -46,6 +47,23 @@ from neurona.nn.loss import (
 )
 from neurona.nn.maxout import Maxout
 from neurona.nn.module import Module
+from neurona.nn.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
 from neurona.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -60,8 +78,10 @@ from neurona.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from neurona.nn.resize import PixelShuffle, PixelUnshuffle, Upsample
 from neurona.nn.shape import Flatten, Unflatten
 from neurona.nn.skip import Concat, Product, Residual
+from neurona.nn.unfold import Fold, Unfold
 
 __all__ = [
     "ELU",
@@ -82,14 +102,24 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Bilinear",
+    "CircularPad1d",
+    "CircularPad2d",
+    "CircularPad3d",
     "Concat",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "ConstantPad3d",
     "Conv1d",
     "Conv2d",
     "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
     "Flatten",
+    "Fold",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
@@ -114,11 +144,19 @@ __all__ = [
     "ModuleList",
     "NLLLoss",
     "PReLU",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "Product",
     "QuadraticCost",
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReflectionPad3d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "ReplicationPad3d",
     "Residual",
     "Sequential",
     "SiLU",
@@ -131,6 +169,11 @@ __all__ = [
     "Step",
     "Tanh",
     "Unflatten",
+    "Unfold",
+    "Upsample",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ZeroPad3d",
     "functional",
     "init",
 ]

@@ -42,10 +42,16 @@ from neurona.nn.functional.classification import (
     nll_loss,
     sigmoid_focal_loss,
 )
+from neurona.nn.functional.conv_transpose import (
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from neurona.nn.functional.convolution import conv1d, conv2d, conv3d
 from neurona.nn.functional.dropout import dropout
 from neurona.nn.functional.linear import bilinear, embedding, linear
 from neurona.nn.functional.normalization import batch_norm, layer_norm, rms_norm
+from neurona.nn.functional.padding import pad
 from neurona.nn.functional.pooling import (
     avg_pool1d,
     avg_pool2d,
@@ -61,6 +67,8 @@ from neurona.nn.functional.regression import (
     quadratic_cost,
     smooth_l1_loss,
 )
+from neurona.nn.functional.resize import interpolate, pixel_shuffle, pixel_unshuffle
+from neurona.nn.functional.unfold import fold, unfold
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -82,16 +90,21 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cross_entropy",
     "dropout",
     "elu",
     "embedding",
+    "fold",
     "gelu",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "hinge_loss",
     "huber_loss",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -107,6 +120,9 @@ __all__ = [
     "mse_loss",
     "nll_loss",
     "nms",
+    "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "prelu",
     "quadratic_cost",
     "relu",
@@ -123,4 +139,5 @@ __all__ = [
     "softsign",
     "step",
     "tanh",
+    "unfold",
 ]
