@@ -1,6 +1,7 @@
 """The networks, one file each, readable from top to bottom."""
 
 from neurona.models.adaline import Adaline
+from neurona.models.detector import SingleShotDetector
 from neurona.models.feed_forward import FeedForward
 from neurona.models.hebb import Hebb
 from neurona.models.linear_discriminant import LinearDiscriminant
@@ -20,6 +21,7 @@ __all__ = [
     "McCullochPitts",
     "NielsenConfig",
     "Perceptron",
+    "SingleShotDetector",
     "nielsen_network",
     "train_nielsen",
 ]
