@@ -178,6 +178,11 @@ class Text:
         if platform.machine() in ("x86_64", "AMD64"):
             self.put(self.call("void", "llvm.x86.sse.sfence"))
 
+    def pause(self) -> None:
+        """Wait a moment before looking again at what another thread does."""
+        if platform.machine() in ("x86_64", "AMD64"):
+            self.put(self.call("void", "llvm.x86.sse2.pause"))
+
     def table(self, count: int) -> list[str]:
         """The addresses in a kernel's table."""
         places = [self.assign(f"getelementptr ptr, ptr %table, i64 {i}") for i in range(count)]

@@ -35,7 +35,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -430,11 +429,6 @@ class RunnerEmitter(Text):
             self.put(f"ret i64 {ASLEEP}")
             self.label("stop")
             self.put(f"ret i64 {STOPPED}")
-
-    def pause(self) -> None:
-        if platform.machine() in ("x86_64", "AMD64"):
-            self.declare("void", "llvm.x86.sse2.pause")
-            self.put("call void @llvm.x86.sse2.pause()")
 
 
 _LONG, _POINTER = ctypes.c_int64, ctypes.c_void_p
