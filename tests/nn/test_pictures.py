@@ -1,4 +1,4 @@
-"""The pictures of activations, layers and losses are those that `docs/draw_layers.py` draws."""
+"""The pictures of activations, convolution, layers and losses are those that `docs/` draws."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from pathlib import Path
 
 from ..pages import DOCS, text_of
 
-PAGES = ("activations", "layers", "losses")
+PAGES = {
+    "draw_layers.py": ("activations", "layers", "losses"),
+    "draw_convolution.py": ("convolution",),
+}
 
 
 def test_pages_show_their_pictures(tmp_path: Path) -> None:
-    main = runpy.run_path(str(DOCS / "draw_layers.py"))["main"]
-    main(tmp_path)
-    for page in PAGES:
+    for script in PAGES:
+        runpy.run_path(str(DOCS / script))["main"](tmp_path)
+    for page in [page for pages in PAGES.values() for page in pages]:
         assert f"({page}.svg)" in text_of(f"{page}.md")
         drawn, kept = (folder / f"{page}.svg" for folder in (tmp_path, DOCS))
         assert drawn.stat().st_size > 10_000
