@@ -10,8 +10,10 @@ from neurona.models.mcculloch_pitts import McCullochPitts
 from neurona.models.mlp import MLP
 from neurona.models.nielsen import NielsenConfig, nielsen_network, train_nielsen
 from neurona.models.perceptron import Perceptron
+from neurona.models.segmentation import FCN, UNet
 
 __all__ = [
+    "FCN",
     "MLP",
     "Adaline",
     "FeedForward",
@@ -22,6 +24,7 @@ __all__ = [
     "NielsenConfig",
     "Perceptron",
     "SingleShotDetector",
+    "UNet",
     "nielsen_network",
     "train_nielsen",
 ]
