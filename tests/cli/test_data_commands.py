@@ -97,6 +97,24 @@ def test_preview(run: Run, people: Path, folder: Path) -> None:
     assert "a sheet shows pictures; 'people.csv' has none" in done.stderr
 
 
+def test_preview_of_augmented_pictures(run: Run, folder: Path) -> None:
+    (folder / "varied.toml").write_text(
+        'seed = 3\n[data]\nname = "digits"\ndivide_by = 16\naugment = [{ kind = "rotate" }]\n'
+        '[network]\nlayers = [{ layer = "Flatten" }, { layer = "Linear" }]\n'
+        "[training]\nepochs = 1\n"
+    )
+    said = run("data", "preview", "varied.toml", "-n", "1", COLUMNS="300").stdout.splitlines()
+    assert said[-1].split() == ["0", *(word for n in range(7) for word in ("epoch", str(n)))]
+    done = run("data", "preview", "varied.toml", "-n", "2", "--output", "sheet.png")
+    assert done.stdout == "sheet.png: 2 pictures in 7 epochs\n"
+    with Image.open(folder / "sheet.png") as sheet:
+        assert sheet.size == (8 * 104, 2 * 120)
+        first, second = np.asarray(sheet)[4:100, 4:100], np.asarray(sheet)[4:100, 108:204]
+    assert (first != second).any()
+    done = run("data", "preview", "varied.toml", "--output", "sheet.gif")
+    assert "a sheet is saved as .png" in done.stderr
+
+
 def test_export(run: Run, folder: Path) -> None:
     done = run("data", "export", "digits", "pictures", "--count", "50")
     assert done.stdout == "pictures: 50 pictures in 10 folders\n"

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurona import data
 from neurona.cli.described import config_path
 from neurona.cli.options import example_names
 from neurona.cli.output import columns, print_json
+from neurona.cli.sheet import to_bytes
 from neurona.core.errors import ArgumentError, DataError, nearest
+from neurona.data.augmentation import Augmented
 from neurona.data.csv_file import Dialect, first_record, records
 from neurona.data.dataset import Dataset
 from neurona.data.datasets import DATASETS
@@ -105,6 +106,20 @@ def find(what: str, changes: list[str], data_dir: Path | None) -> Parts:
         f"{what!r} is no data set{nearest(what, known)}; give a name ({', '.join(DATASETS)}), a "
         f"configuration (.toml) or a table ({', '.join(TABLES)})"
     )
+
+
+def find_augmented(
+    what: str, changes: list[str], data_dir: Path | None
+) -> tuple[Augmented, int] | None:
+    """The training part as a configuration transforms it, and the seed; None if it does not."""
+    if what in DATASETS or not (what in example_names() or what.lower().endswith(".toml")):
+        return None
+    file = read_config(config_path(what), changes)
+    if not file.config.data.augment:
+        return None
+    with file.origins.named():
+        found = load_parts(file.config, base=file.folder, data_dir=data_dir).augmented
+    return None if found is None else (found, file.config.seed)
 
 
 def _delimiter(path: Path) -> str:
@@ -242,12 +257,5 @@ def export(name: str, folder: Path, count: int | None, data_dir: Path | None) ->
         (folder / label).mkdir(parents=True, exist_ok=True)
         written[label] += 1
         with replacing(folder / label / f"{written[label]:04d}.png") as file:
-            Image.fromarray(grey(whole.inputs[number], most)).save(file, "PNG")
+            Image.fromarray(to_bytes(whole.inputs[number], most)).save(file, "PNG")
     print(f"{folder}: {len(chosen):,} pictures in {len(whole.classes)} folders")
-
-
-def grey(picture: NDArray[Any], most: float) -> NDArray[np.uint8]:
-    """A picture with levels 0…most as 0…255."""
-    scaled = picture.astype(np.float64) * (255 / (most or 1))
-    result: NDArray[np.uint8] = scaled.round().clip(0, 255).astype(np.uint8)
-    return result

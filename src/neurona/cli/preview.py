@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurona.cli.data import find, grey
+from neurona.cli.data import find, find_augmented
 from neurona.cli.output import columns
+from neurona.cli.sheet import check_name, save_sheet
 from neurona.core.errors import ArgumentError
+from neurona.data.augmentation import Augmented
 from neurona.data.dataset import Dataset
-from neurona.data.files import replacing
+from neurona.data.source import sample_generator
 from neurona.data.table import Table
 from neurona.report.terminal import GAP, draw_row
 
 COLUMNS = 8
 """Pictures side by side on a sheet."""
-TILE = 96
-"""The least side of a picture on a sheet, in pixels."""
 WIDE = 24
 """Characters of a table's cell."""
 FEATURES = 8
@@ -31,16 +31,24 @@ FEATURES = 8
 def preview(
     what: str, changes: list[str], count: int, output: Path | None, data_dir: Path | None
 ) -> None:
-    """Show the first samples of the training part, of each class in turn."""
+    """Show the first samples of the training part, of each class in turn.
+
+    Where a configuration transforms pictures, each with what it becomes in the first epochs.
+    """
+    varied = find_augmented(what, changes, data_dir)
+    if varied is not None:
+        _show_epochs(*varied, count, output)
+        return
     part = next(iter(find(what, changes, data_dir).values()))
     pictures = isinstance(part, Dataset) and part.inputs.ndim > 2
     if output is not None:
         if not isinstance(part, Dataset) or not pictures:
             raise ArgumentError(f"--output {output}: a sheet shows pictures; {what!r} has none")
-        if output.suffix.lower() != ".png":
-            raise ArgumentError(f"--output {output}: a sheet is saved as .png")
+        check_name(output)
         chosen = _chosen(part, count)
-        _save_sheet(part, chosen, output)
+        captions = [_caption(part, number) for number in chosen]
+        most = float(part.inputs.max())
+        save_sheet([part.inputs[number] for number in chosen], captions, most, COLUMNS, output)
         print(f"{output}: {len(chosen)} pictures")
     elif isinstance(part, Table):
         _print_table(part, count)
@@ -50,9 +58,39 @@ def preview(
         _print_rows(part, count)
 
 
-def _chosen(part: Dataset, count: int) -> list[int]:
+def _show_epochs(varied: Augmented, seed: int, count: int, output: Path | None) -> None:
+    """Samples as they are, and each as the first epochs have it."""
+    if output is not None:
+        check_name(output)
+    before, after = varied.source, varied.augmentation
+    whole = before.read_batch(np.arange(min(2, len(before))))[0]
+    white = after.white or (255.0 if whole.dtype == np.uint8 else 1.0)
+    smaller = whole.shape[1:] != after.shape(whole.shape[1:])
+    pictures, captions = [], []
+    for number in _chosen(varied, count):
+        if not smaller:
+            pictures.append(before.read(number, sample_generator(seed, 0, number))[0])
+            captions.append(_class_of(varied, number))
+        for epoch in range(COLUMNS - 1 + smaller):
+            pictures.append(varied.read(number, sample_generator(seed, epoch, number))[0])
+            captions.append(f"epoch {epoch}" if epoch or not smaller else _class_of(varied, number))
+    if output is not None:
+        save_sheet(pictures, captions, white, COLUMNS, output)
+        print(f"{output}: {len(pictures) // COLUMNS} pictures in {COLUMNS - 1 + smaller} epochs")
+        return
+    for start in range(0, len(pictures), COLUMNS):
+        _print_drawn(pictures[start : start + COLUMNS], captions[start : start + COLUMNS])
+
+
+def _class_of(part: Augmented, number: int) -> str:
+    if not part.classes or part.targets is None:
+        return part.name(number)
+    return part.classes[int(part.targets[number])]
+
+
+def _chosen(part: Dataset | Augmented, count: int) -> list[int]:
     """Samples to show: of each class the first, then of each the second, and so on."""
-    if not part.classes:
+    if not part.classes or part.targets is None:
         return list(range(min(count, len(part))))
     seen = [0] * len(part.classes)
     rounds = []
@@ -73,16 +111,21 @@ def _flat(picture: NDArray[Any]) -> NDArray[Any]:
 
 
 def _print_pictures(part: Dataset, chosen: Sequence[int]) -> None:
-    drawn = [_flat(part.inputs[number]) for number in chosen]
+    captions = [_caption(part, number) for number in chosen]
+    _print_drawn([part.inputs[number] for number in chosen], captions)
+
+
+def _print_drawn(pictures: Sequence[NDArray[Any]], captions: Sequence[str]) -> None:
+    """As many pictures of characters side by side as the terminal has room for."""
+    drawn = [_flat(picture) for picture in pictures]
     side = drawn[0].shape[1]
     while side > 16:
         side = -(-side // 2)
     width = shutil.get_terminal_size((100, 24)).columns
     at_once = max(1, (width + len(GAP)) // (2 * side + len(GAP)))
-    for start in range(0, len(chosen), at_once):
-        numbers = chosen[start : start + at_once]
-        captions = [[_caption(part, number)] for number in numbers]
-        print(draw_row(drawn[start : start + at_once], captions))
+    for start in range(0, len(drawn), at_once):
+        lines = [[caption] for caption in captions[start : start + at_once]]
+        print(draw_row(drawn[start : start + at_once], lines))
 
 
 def _print_table(table: Table, count: int) -> None:
@@ -115,26 +158,3 @@ def _cell(value: Any) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= WIDE else text[: WIDE - 1] + "…"
-
-
-def _save_sheet(part: Dataset, chosen: Sequence[int], path: Path) -> None:
-    from PIL import Image, ImageDraw
-
-    most = float(part.inputs.max())
-    height, width = part.inputs.shape[1:3]
-    scale = max(1, -(-TILE // max(height, width)))
-    across, line = min(COLUMNS, len(chosen)), 16
-    cell = (width * scale + 8, height * scale + 8 + line)
-    sheet = Image.new("RGB", (cell[0] * across, cell[1] * -(-len(chosen) // across)), "white")
-    pen = ImageDraw.Draw(sheet)
-    for place, number in enumerate(chosen):
-        row, column = divmod(place, across)
-        corner = (column * cell[0] + 4, row * cell[1] + 4)
-        picture = Image.fromarray(grey(part.inputs[number], most)).resize(
-            (width * scale, height * scale), Image.Resampling.NEAREST
-        )
-        sheet.paste(picture, corner)
-        below = (corner[0], corner[1] + height * scale + 1)
-        pen.text(below, _caption(part, number), fill="black")
-    with replacing(path) as file:
-        sheet.save(file, "PNG")

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurona.core.errors import ArgumentError, CheckpointError, nearest
+from neurona.data import augmentation
+from neurona.data.augmentation.transform import Augmentation
 from neurona.data.images import LAYOUTS, RESIZES, prepare_digit, read_image
 from neurona.data.table_reader import TableReader
 
@@ -77,12 +79,20 @@ class ImageReader:
     """Pictures brought to the size of those that a model has learnt from.
 
     - `size`: (rows, columns). `grey`, `resize`: as for `ImageFolder`.
+    - `then`: what is done to them after, with nothing random in it.
 
     >>> ImageReader((32, 32), grey=True).state()
     {'size': [32, 32], 'grey': True, 'resize': 'crop'}
     """
 
-    def __init__(self, size: tuple[int, int], *, grey: bool = False, resize: str = "crop") -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        *,
+        grey: bool = False,
+        resize: str = "crop",
+        then: Augmentation | None = None,
+    ) -> None:
         if len(size) != 2 or not all(isinstance(extent, int) and extent > 0 for extent in size):
             raise ArgumentError(f"ImageReader: size is (rows, columns), not {size!r}")
         if resize not in RESIZES:
@@ -93,6 +103,7 @@ class ImageReader:
         self.size = size
         self.grey = grey
         self.resize = resize
+        self.then = Augmentation([]) if then is None else then.evaluation()
 
     def read(self, paths: Sequence[Path]) -> tuple[list[str], NDArray[np.uint8]]:
         """Return the paths and the pictures, uint8 `(sample, row, column)` or with a channel axis.
@@ -102,22 +113,30 @@ class ImageReader:
         if not paths:
             raise ArgumentError("ImageReader: no files to read")
         options: Any = {"grey": self.grey, "size": self.size, "resize": self.resize}
-        return [str(path) for path in paths], np.stack([read_image(p, **options) for p in paths])
+        pictures = np.stack([read_image(path, **options) for path in paths])
+        nothing = [np.random.default_rng(0)] * len(paths)
+        return [str(path) for path in paths], self.then.batch(pictures, nothing)
 
     def state(self) -> dict[str, Any]:
-        """Return size, grey and resize by name."""
-        return {"size": list(self.size), "grey": self.grey, "resize": self.resize}
+        """Return size, grey and resize by name, and `then` if there is anything."""
+        then = [augmentation.describe(one) for one in self.then.transforms]
+        state = {"size": list(self.size), "grey": self.grey, "resize": self.resize}
+        return {**state, "then": then} if then else state
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> ImageReader:
         """Return the reader whose `state` this is. Raises CheckpointError if it is none."""
-        if set(state) != {"size", "grey", "resize"} or not isinstance(state["grey"], bool):
+        wanted, then = {"size", "grey", "resize"}, state.get("then", [])
+        known = set(state) - {"then"} == wanted and isinstance(then, list)
+        if not known or not isinstance(state["grey"], bool):
             raise CheckpointError(
                 f"ImageReader: state must hold size, grey and resize, found {dict(state)}"
             )
         try:
-            return cls(tuple(state["size"]), grey=state["grey"], resize=state["resize"])
-        except (ArgumentError, TypeError) as error:
+            steps: Any = [augmentation.make(table) for table in then]
+            options = {"grey": state["grey"], "resize": state["resize"]}
+            return cls(tuple(state["size"]), then=Augmentation(steps), **options)
+        except (ArgumentError, TypeError, AttributeError) as error:
             raise CheckpointError(str(error)) from None
 
 

@@ -16,7 +16,7 @@ from neurona.data.augmentation.crops import CentreCrop, Crop, Resize, ResizedCro
 from neurona.data.augmentation.defects import Blur, Erase, SaltAndPepper
 from neurona.data.augmentation.geometry import Mirror, Rotate, Shear, Stretch, Translate
 from neurona.data.augmentation.mixing import CutMix, Mixing, MixUp
-from neurona.data.augmentation.named import KINDS, make
+from neurona.data.augmentation.named import KINDS, describe, make
 from neurona.data.augmentation.source import Augmented
 from neurona.data.augmentation.transform import Augmentation, Transform
 
@@ -47,5 +47,6 @@ __all__ = [
     "Stretch",
     "Transform",
     "Translate",
+    "describe",
     "make",
 ]

@@ -66,6 +66,22 @@ def make(table: Mapping[str, Any]) -> Transform | Mixing:
         raise ArgumentError(f"{kind}: {str(error).rpartition('() ')[2]}") from None
 
 
+def describe(transform: Transform | Mixing) -> dict[str, Any]:
+    """Return the table that `make` makes the transformation of, fit for JSON.
+
+    >>> from neurona.data import augmentation
+    >>> describe(augmentation.CentreCrop((24, 20)))
+    {'kind': 'centre_crop', 'size': [24, 20]}
+    """
+    kind = next(name for name, one in KINDS.items() if one is type(transform))
+    options = {}
+    for field in fields(transform):
+        value = getattr(transform, field.name)
+        if value != field.default:
+            options[field.name] = list(value) if isinstance(value, tuple) else value
+    return {"kind": kind, **options}
+
+
 def _plain(value: Any) -> Any:
     """Lists as the tuples that they stand for."""
     return tuple(_plain(one) for one in value) if isinstance(value, list) else value

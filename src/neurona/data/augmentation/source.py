@@ -76,10 +76,10 @@ class Augmented(Source):
         self,
         source: Source,
         augmentation: Augmentation,
-        mixing: Mixing | None,
+        mixing: Mixing | None = None,
         *,
-        maps: bool,
-        fill: int,
+        maps: bool = False,
+        fill: int = 0,
     ) -> None:
         if mixing is not None and maps:
             raise ArgumentError(f"augment: {type(mixing).__name__} has no meaning for maps")

@@ -218,7 +218,7 @@ def run(
     validation = None if parts.validation is None else part_data(parts.validation, config, code)
     with placed():
         history = model.fit(
-            **_served(parts.training, config, code),
+            **_served(parts.augmented or parts.training, config, code),
             epochs=config.training.epochs,
             validation_data=validation,
             class_weight=_class_weight(config.training, parts.training),
@@ -250,7 +250,8 @@ def _served(training: Part, config: Config, code: str) -> dict[str, Any]:
     whole = encoded(training, code)
     if isinstance(whole, tuple):
         return {"x": whole[0], "y": whole[1], **options}
-    return {"x": StreamLoader(whole, workers=config.data.workers, **options)}
+    workers = config.data.workers or (2 if config.data.augment else 0)
+    return {"x": StreamLoader(whole, workers=workers, **options)}
 
 
 def part_data(part: Part, config: Config, code: str) -> Any:

@@ -10,6 +10,7 @@ from neurona.core.errors import ArgumentError, nearest
 from neurona.optim.schedules import make_schedule
 from neurona.train.callbacks import Callback
 from neurona.train.early_stopping import EarlyStopping
+from neurona.train.experiment.augmenting import make_transforms
 from neurona.train.experiment.initial import check_initialiser
 from neurona.train.experiment.network import check_layers
 from neurona.train.experiment.schema import Config
@@ -31,6 +32,7 @@ def check_names(config: Config) -> None:
     Raises `ArgumentError` with the place.
     """
     check_layers(config.network.layers, "network.layers")
+    make_transforms(config.data.augment)
     for kind, table in (("weights", config.network.weights), ("biases", config.network.biases)):
         if table is not None:
             check_initialiser(table, f"network.{kind}")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurona import data
 from neurona.core.errors import ArgumentError
+from neurona.data.augmentation import Augmented
 from neurona.data.columns import ColumnEncoder
 from neurona.data.dataset import Dataset
 from neurona.data.readers import Reader
@@ -20,6 +21,7 @@ from neurona.data.splits import split_indices
 from neurona.data.table import Table
 from neurona.data.table_reader import TableReader
 from neurona.train.checks import CLASS_LOSSES
+from neurona.train.experiment.augmenting import PLACE, augmented, evaluated, reader_of
 from neurona.train.experiment.schema import Config, DataConfig
 from neurona.train.experiment.sources import Origin, Samples, find
 
@@ -38,7 +40,8 @@ _Divided = TypeVar("_Divided", bound=Samples)
 class Parts:
     """The data of a run; None for a part that is not there.
 
-    reader: how a file becomes samples of this kind. left_out: rows without an answer.
+    reader: how a file becomes samples of this kind. left_out: rows without an answer. augmented:
+    the training part as it is learnt from, where its pictures are transformed.
     """
 
     training: Part
@@ -46,6 +49,7 @@ class Parts:
     test: Part | None
     reader: Reader | None = None
     left_out: int = 0
+    augmented: Augmented | None = None
 
     @property
     def named(self) -> dict[str, Part]:
@@ -71,7 +75,13 @@ def load_parts(
     divided = _divided(origin, config)
     if isinstance(divided[0], Table):
         return _encoded_tables(divided, origin, config.data)
-    return Parts(*divided, origin.reader)
+    if not config.data.augment:
+        return Parts(*divided, origin.reader)
+    source = augmented(divided[0], config.data)
+    evaluation = source.augmentation.evaluation()
+    training, validation, test = (evaluated(part, evaluation) for part in divided)
+    reader = reader_of(origin.reader, evaluation)
+    return Parts(training or divided[0], validation, test, reader, augmented=source)
 
 
 def _divided(origin: Origin, config: Config) -> tuple[Any, Any, Any]:
@@ -128,6 +138,8 @@ def _encoded_tables(divided: Sequence[Table | None], origin: Origin, config: Dat
     if config.standardize or config.divide_by is not None:
         key = "standardize" if config.standardize else "divide_by"
         raise ArgumentError(f"data.{key}: columns of tables are standardised already")
+    if config.augment:
+        raise ArgumentError(f"{PLACE}: transforms pictures, and the data are a table")
     aside = [name for name in (config.group, config.time) if name is not None]
     aside = [name for name in aside if name not in (config.features or ())]
     tables = [None if table is None else table.drop(aside) for table in divided]
@@ -200,6 +212,13 @@ def encoded(part: Part, code: str) -> Any:
     if isinstance(part, Dataset):
         return part.inputs, _targets(part.targets, classes, code)
     if code == "labels":
+        return part
+    if isinstance(part, Augmented) and part.mixing is not None:
+        if code != "one_hot":
+            raise ArgumentError(
+                f"{PLACE}: mixed targets are shares of classes, for data.target_code 'labels' or "
+                f"'one_hot', not {code!r}"
+            )
         return part
     return part.map(
         lambda sample, _: (sample[0], _targets(np.array([sample[1]]), classes, code)[0])

@@ -164,6 +164,8 @@ def _check_data(data: DataConfig) -> None:
         raise ArgumentError(f"data: one of {', '.join(ORIGINS)} is needed, found {found}")
     for field in msgspec.structs.fields(DataConfig):
         key, owners = field.name, [origin for origin in ORIGINS if field.name in OPTIONS[origin]]
+        if key == "workers" and data.augment:
+            continue
         if owners and given[0] not in owners and getattr(data, key) != getattr(_EMPTY, key):
             raise ArgumentError(f"data.{key}: belongs to {' and '.join(owners)}, not to {given[0]}")
     if data.file is not None and data.target is None:

@@ -34,6 +34,9 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     - `stratify`: whether every part has the classes in their proportions. `group`, `time`: columns
       of a table; samples of a group stay together, or later parts hold later samples.
     - At most one of `divide_by` (inputs / number) and `standardize` (by the training part).
+    - `augment`: what is done to the pictures of the training part, anew in each epoch: tables with
+      a `kind` of `data.augmentation.KINDS` and its arguments. `workers`: so many threads do it, two
+      where it is not said.
     - `target_code`: what classes become for the loss; by default what it needs.
     - `standardize_target`: whether targets that are numbers are learnt standardised by the training
       part; metrics and predictions stay in their units. Default: true for a `file` where the loss
@@ -73,6 +76,7 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     time: str | None = None
     divide_by: float | None = None
     standardize: bool = False
+    augment: list[dict[str, Any]] = []
     target_code: TargetCode | None = None
     standardize_target: bool | None = None
 
