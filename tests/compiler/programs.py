@@ -9,7 +9,7 @@ import numpy as np
 import neurona as ne
 from neurona.compiler.function import Compiled, Entry
 from neurona.compiler.lower.plan import value_key
-from neurona.compiler.lower.tasks import Task
+from neurona.compiler.lower.task import Task
 from neurona.compiler.program import Program
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import neurona as ne
 from neurona.compiler.function import Compiled
-from neurona.compiler.lower.tasks import Task
+from neurona.compiler.lower.task import Task
 from neurona.compiler.program import Program
 
 

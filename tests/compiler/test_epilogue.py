@@ -10,7 +10,7 @@ import pytest
 
 import neurona as ne
 from neurona import nn, optim
-from neurona.compiler.lower.tasks import Task
+from neurona.compiler.lower.task import Task
 from neurona.compiler.machine.finish import strip_width
 from neurona.compiler.run.pool import POOL
 from neurona.nn import functional

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import neurona as ne
 from neurona.compiler.ir.sizes import Size
-from neurona.compiler.lower.tasks import Task
+from neurona.compiler.lower.task import Task
 from neurona.compiler.machine import native
 from neurona.compiler.machine.matmul import MAX_CHUNKS, Matmul
 from neurona.compiler.machine.pack import Packing

@@ -14,9 +14,11 @@ from neurona.compiler.ir.storage import Storage, storage_of
 from neurona.compiler.ir.views import layout
 from neurona.compiler.lower import control, indices, prepare
 from neurona.compiler.lower.again import computed_again
+from neurona.compiler.lower.arrange import arranged
 from neurona.compiler.lower.control import Slot
 from neurona.compiler.lower.plan import Plan, make_plan, value_key
-from neurona.compiler.lower.tasks import Task, build_tasks
+from neurona.compiler.lower.task import Task
+from neurona.compiler.lower.tasks import build_tasks
 from neurona.compiler.machine import native
 from neurona.compiler.run.memory import NOTHING, Held, Kept, Maker, Memory
 from neurona.compiler.run.pool import POOL, alone
@@ -60,7 +62,7 @@ class Program:
         olds = [old for old, _ in writes]
         outputs = [*results, *[new for _, new in writes], *[ok for ok, _ in checks]]
         self.recorded, self.asked = outputs, outputs[len(outputs) - len(checks) :]
-        for simplify in (*SIMPLIFY, prepare.to_known_forms, prepare.masks_of_results):
+        for simplify in (*SIMPLIFY, prepare.to_known_forms, prepare.masks_of_results, arranged):
             outputs = simplify(outputs)
         ranges: control.Checks = []
         if not inner:

@@ -93,4 +93,25 @@ class Contraction:
     """Batched matrix product of (..., m, k) and (..., k, n)."""
 
 
-Lowering = Elementwise | Indexed | View | Reshape | Reduction | Scatter | Scan | Sort | Contraction
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """The derivative of Σ y·w·x over all places (see `neurona.ops.convolution`) by one of them.
+
+    by: "y", the convolution of x and w; "x", from y and w; "w", from x and y.
+    """
+
+    by: str
+
+
+Lowering = (
+    Elementwise
+    | Indexed
+    | View
+    | Reshape
+    | Reduction
+    | Scatter
+    | Scan
+    | Sort
+    | Contraction
+    | Convolution
+)

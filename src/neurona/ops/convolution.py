@@ -25,6 +25,7 @@ from neurona.core import dtypes
 from neurona.core.apply import apply
 from neurona.core.dtypes import DType
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError
+from neurona.core.lowering import Convolution
 from neurona.core.node import Node
 from neurona.core.op import Array, Op, Shape, Spec, register
 from neurona.core.tensor import Tensor
@@ -338,7 +339,7 @@ def _conv_vjp(g: Tensor, out: Tensor, x: Tensor, w: Tensor, **attrs: Any) -> Any
     return by_x, by_w
 
 
-CONV: Op = register(Op("conv", _infer_conv, _conv, _conv_vjp))
+CONV: Op = register(Op("conv", _infer_conv, _conv, _conv_vjp, Convolution("y")))
 """The convolution of x with the weights (without turning them round: a cross-correlation)."""
 
 
@@ -353,7 +354,13 @@ def _input_gradient_vjp(
 
 
 CONV_INPUT_GRADIENT: Op = register(
-    Op("conv_input_gradient", _infer_input_gradient, _input_gradient, _input_gradient_vjp)
+    Op(
+        "conv_input_gradient",
+        _infer_input_gradient,
+        _input_gradient,
+        _input_gradient_vjp,
+        Convolution("x"),
+    )
 )
 """What reaches an x with the extents `spatial` from the cotangent g of its convolution."""
 
@@ -369,6 +376,12 @@ def _weight_gradient_vjp(
 
 
 CONV_WEIGHT_GRADIENT: Op = register(
-    Op("conv_weight_gradient", _infer_weight_gradient, _weight_gradient, _weight_gradient_vjp)
+    Op(
+        "conv_weight_gradient",
+        _infer_weight_gradient,
+        _weight_gradient,
+        _weight_gradient_vjp,
+        Convolution("w"),
+    )
 )
 """What reaches weights with the extents `kernel` from the cotangent g of the convolution of x."""

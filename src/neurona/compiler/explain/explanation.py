@@ -12,9 +12,8 @@ from neurona.compiler.explain.measure import Buffers, seconds_of
 from neurona.compiler.explain.peak import peak
 from neurona.compiler.explain.text import printed
 from neurona.compiler.lower.control import bodies_of, is_control
-from neurona.compiler.lower.tasks import Task
+from neurona.compiler.lower.task import Task
 from neurona.compiler.machine import native
-from neurona.compiler.machine.scan import Running
 from neurona.compiler.program import Program
 from neurona.core.node import Node
 from neurona.core.op import LITERAL, Array
@@ -179,7 +178,7 @@ def _kind(task: Task) -> str:
     if task.pack is not None:
         return "pack"
     if task.along is not None:
-        return "scan" if isinstance(task.along, Running) else "sort"
+        return task.along.kind
     if task.control is not None and task.control.native:
         return "control"
     return "loops" if task.kernel is not None else "python"

@@ -11,7 +11,7 @@ import numpy as np
 
 from neurona.compiler.ir.storage import Key
 from neurona.compiler.lower.arena import nbytes
-from neurona.compiler.lower.tasks import Task
+from neurona.compiler.lower.task import Task
 from neurona.compiler.machine import native
 from neurona.compiler.program import Program
 from neurona.core.buffer import address, aligned_empty

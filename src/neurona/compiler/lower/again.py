@@ -15,7 +15,7 @@ from neurona.compiler.ir.functions import LIBRARY
 from neurona.compiler.ir.sizes import typical
 from neurona.compiler.lower.fusion import FINISHED, read_whole
 from neurona.compiler.lower.prepare import supported
-from neurona.core.lowering import Contraction, Elementwise, Reduction
+from neurona.core.lowering import Contraction, Convolution, Elementwise, Reduction
 from neurona.core.node import Node
 from neurona.core.op import LITERAL
 from neurona.graph.order import rewrite, topological, with_inputs
@@ -75,7 +75,7 @@ def _depths(order: Sequence[Node]) -> dict[int, int]:
     depth: dict[int, int] = {}
     for node in order:
         before = max((depth[id(x)] for x in node.inputs), default=0)
-        depth[id(node)] = before + isinstance(node.op.lower, Contraction)
+        depth[id(node)] = before + isinstance(node.op.lower, Contraction | Convolution)
     return depth
 
 

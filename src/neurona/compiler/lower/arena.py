@@ -13,7 +13,7 @@ from neurona.compiler.ir.loops import Kernel, Nest, Statement, Store
 from neurona.compiler.ir.scalar import Expr
 from neurona.compiler.ir.sizes import at
 from neurona.compiler.ir.storage import Key, Storage
-from neurona.compiler.lower.tasks import Task
+from neurona.compiler.lower.task import Task
 from neurona.core.buffer import ALIGNMENT
 
 Span = tuple[int, int]

@@ -17,7 +17,7 @@ from neurona.compiler.ir.scalar import Builder
 from neurona.compiler.ir.sizes import depends, is_plain, varies
 from neurona.compiler.ir.storage import Key, Storage, storage_of
 from neurona.compiler.lower.arena import Span, may_replace, nbytes, place, reuse, spans_of
-from neurona.compiler.lower.tasks import Task
+from neurona.compiler.lower.task import Task
 from neurona.core.node import Node
 
 STREAMED = 1 << 25

@@ -19,7 +19,7 @@ from neurona.compiler.ir.views import is_view, layout
 from neurona.core import dtypes
 from neurona.core.buffer import Buffer
 from neurona.core.check import REQUIRE
-from neurona.core.lowering import Elementwise, Indexed, Reshape, Scan, Sort
+from neurona.core.lowering import Convolution, Elementwise, Indexed, Reshape, Scan, Sort
 from neurona.core.node import Node
 from neurona.core.op import LITERAL, Op, Spec, registry
 from neurona.graph.order import rewrite, topological, with_inputs
@@ -47,6 +47,10 @@ POSITION = Op(
 )
 """The index along an axis where an element is true, else the axis' extent."""
 
+
+FEW_CHANNELS = 4
+"""So many may lie apart: a pixel's then lie on no more lines of the cache than pixels side by side.
+"""
 
 NUMBER = Op(
     "number",
@@ -78,6 +82,8 @@ def to_known_forms(outputs: Sequence[Node]) -> list[Node]:
             return _arg_reduction(node, inputs[0])
         if node.op.name == "matmul" and node.dtype not in (dtypes.float32, dtypes.float64):
             return _product(node, inputs[0], inputs[1])
+        if isinstance(node.op.lower, Convolution) and node.dtype.itemsize == 2:
+            return _in_float32(node, inputs)
         if node.op.name == "matmul" and inputs[0].shape[-1] == 1:
             return make(op("multiply"), *inputs)
         if node.op.name == "matmul" and 1 in (node.shape[-2], node.shape[-1]):
@@ -138,13 +144,18 @@ def _arg_reduction(node: Node, x: Node) -> Node:
 
 def _product(node: Node, a: Node, b: Node) -> Node:
     if dtypes.is_float(node.dtype):
-        wide = [make(op("cast"), x, dtype="float32") for x in (a, b)]
-        return make(op("cast"), make(node.op, *wide), dtype=node.dtype.name)
+        return _in_float32(node, (a, b))
     # (…, m, k, 1)·(…, 1, k, n) summed over k.
     left = make(op("reshape"), a, shape=(*a.shape, 1))
     right = make(op("reshape"), b, shape=(*b.shape[:-2], 1, *b.shape[-2:]))
     products = make(op("multiply"), left, right)
     return make(op("sum"), products, axis=(len(products.shape) - 2,), keepdims=False)
+
+
+def _in_float32(node: Node, inputs: Sequence[Node]) -> Node:
+    """Half precision is multiplied and added up in float32."""
+    wide = [make(op("cast"), x, dtype="float32") for x in inputs]
+    return make(op("cast"), make(node.op, *wide, **node.attrs), dtype=node.dtype.name)
 
 
 def _vector_product(node: Node, a: Node, b: Node) -> Node:
@@ -182,6 +193,11 @@ def with_copies(outputs: Sequence[Node]) -> list[Node]:
             inputs = tuple(make(COPY, x) if x.op is LITERAL or is_view(x) else x for x in inputs)
         elif isinstance(node.op.lower, Scan | Sort):
             inputs = tuple(x if _lies_contiguous(x) else make(COPY, x) for x in inputs)
+        elif isinstance(node.op.lower, Convolution):
+            first, second = inputs
+            if not _lies_along_channels(first, node):
+                first = make(COPY, first)
+            inputs = (first, second if _lies_contiguous(second) else make(COPY, second))
         node = with_inputs(node, inputs)
         if isinstance(node.op.lower, Reshape) and layout(node, {}) is None:
             return make(node.op, make(COPY, inputs[0]), **node.attrs)
@@ -193,6 +209,16 @@ def with_copies(outputs: Sequence[Node]) -> list[Node]:
 def _lies_contiguous(x: Node) -> bool:
     place = layout(x, {})
     return place is not None and place.base.op is not LITERAL and place.contiguous(x.shape)
+
+
+def _lies_along_channels(x: Node, node: Node) -> bool:
+    """Whether a convolution can read its first operand where it lies."""
+    place = layout(x, {})
+    if place is None or place.base.op is LITERAL:
+        return False
+    if node.attrs["layout"] == "batch last":
+        return _lies_contiguous(x)
+    return place.strides[-1] == 1 or x.shape[-1] <= FEW_CHANNELS
 
 
 def in_own_memory(outputs: Sequence[Node]) -> list[Node]:

@@ -4,120 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from neurona.compiler.ir.loops import Kernel, Param
-from neurona.compiler.ir.sizes import typical
-from neurona.compiler.ir.storage import Key, Storage, storage_of
+from neurona.compiler.ir.storage import Storage, storage_of
 from neurona.compiler.ir.views import Layout, aligned, is_generator, is_view, layout
 from neurona.compiler.lower import control
 from neurona.compiler.lower.chunks import LoopTask
-from neurona.compiler.lower.control import Control
+from neurona.compiler.lower.convolution import convolution_tasks
 from neurona.compiler.lower.epilogue import EpilogueBuilder
 from neurona.compiler.lower.fusion import Fusion, Group
 from neurona.compiler.lower.kernels import KernelBuilder
 from neurona.compiler.lower.scatter import scatter_tasks
+from neurona.compiler.lower.task import Task
 from neurona.compiler.machine import native
-from neurona.compiler.machine.emit import emit
-from neurona.compiler.machine.finish import FinishingEmitter
-from neurona.compiler.machine.matmul import Matmul, MatmulEmitter, lanes_for
-from neurona.compiler.machine.pack import PackEmitter, Packing
+from neurona.compiler.machine.matmul import Matmul, lanes_for
 from neurona.compiler.machine.scan import Running, lines
 from neurona.compiler.machine.sort import Sorting
 from neurona.core import dtypes
 from neurona.core.apply import TAKE_RESULT
-from neurona.core.lowering import Elementwise, Indexed, Reduction, Scan, Scatter, Sort
+from neurona.core.lowering import Convolution, Elementwise, Indexed, Reduction, Scan, Scatter, Sort
 from neurona.core.node import Node
 from neurona.core.op import LITERAL
 
 if TYPE_CHECKING:
     from neurona.compiler.program import Program
-
-
-SHARED_FLOPS = 1 << 19
-"""Arithmetic from which on a product is shared among threads: about 5 µs of one."""
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """One step. `roles` says what it does with each buffer: read, write, update, scratch.
-
-    A native task has `kernel` (loop IR), `matmul` (a product; the kernel, if there is one, is its
-    epilogue, and its operands are the first two buffers), `pack` (an operand's packing), `along`
-    (a scan or sort along an axis) or `control` (a choice or a loop); any other evaluates its node
-    in Python.
-    """
-
-    buffers: tuple[Storage, ...]
-    roles: tuple[str, ...]
-    nodes: tuple[Node, ...]
-    chunks: int = 1
-    kernel: Kernel | None = None
-    matmul: Matmul | None = None
-    pack: Packing | None = None
-    along: Running | Sorting | None = None
-    flops: int = 0
-    control: Control | None = None
-
-    @property
-    def native(self) -> bool:
-        """Whether it is one native function; native choices and loops are sections of several."""
-        parts = (self.kernel, self.matmul, self.pack, self.along)
-        return any(part is not None for part in parts)
-
-    @property
-    def text(self) -> str:
-        """LLVM IR of a native task."""
-        if self.matmul is not None:
-            if self.kernel is not None:
-                return FinishingEmitter(self.matmul, self.kernel).run()
-            return MatmulEmitter(self.matmul).run()
-        if self.pack is not None:
-            return PackEmitter(self.pack).run()
-        if self.along is not None:
-            return self.along.text()
-        if self.kernel is None:
-            raise TypeError("a Python task has no LLVM IR")
-        return emit(self.kernel, native.host().lanes)
-
-    @property
-    def operands(self) -> list[Key]:
-        """Keys of what a product reads while it writes."""
-        return [storage.key for storage in self.buffers[:2]] if self.matmul is not None else []
-
-    @property
-    def params(self) -> list[tuple[Storage, Param]]:
-        """The buffers of the kernel, each with its param."""
-        if self.kernel is None:
-            return []
-        buffers = self.buffers[len(self.operands) :]
-        params = [param for param in self.kernel.params if param.role != "tile"]
-        return list(zip(buffers, params, strict=True))
-
-    @property
-    def shared(self) -> bool:
-        """Whether the chunks are worth handing to other threads.
-
-        Small products are not: to hand them over, and to move what they read and leave from one
-        core's cache to another's, takes longer than to compute them here.
-        """
-        small = self.matmul is not None and typical(self.matmul.flops) < SHARED_FLOPS
-        return self.chunks > 1 and not small
-
-    @property
-    def work(self) -> int:
-        """Roughly how long it takes: its arithmetic and the elements it touches."""
-        return self.flops + sum(storage.size for storage in self.buffers)
-
-    def reads(self) -> set[tuple[int, str]]:
-        return {s.key for s, role in zip(self.buffers, self.roles, strict=True) if role != "write"}
-
-    def writes(self) -> set[tuple[int, str]]:
-        return {s.key for s, role in zip(self.buffers, self.roles, strict=True) if role != "read"}
-
-    def __str__(self) -> str:
-        return "+".join(dict.fromkeys(node.op.name for node in self.nodes))
 
 
 def build_tasks(
@@ -146,6 +57,8 @@ def build_tasks(
             tasks += _scan_tasks(node, node.op.lower, layouts)
         elif isinstance(node.op.lower, Sort):
             tasks += _sort_tasks(node, layouts)
+        elif isinstance(node.op.lower, Convolution):
+            tasks += convolution_tasks(node, node.op.lower, layouts)
         elif id(node) in bodies:
             tasks.append(_control_task(node, order, bodies[id(node)]))
         elif node.op is TAKE_RESULT and id(node.inputs[0]) in bodies:

@@ -125,6 +125,20 @@ class PanelText(Text):
             f"shufflevector {self.wide} {a}, {self.wide} {b}, <{len(lanes)} x i32> <{picks}>"
         )
 
+    def transpose(self, block: list[str]) -> list[str]:
+        """An L×L block, rows for columns: log₂ L rounds that exchange halves of growing size."""
+        lanes = len(block)
+        size = 1
+        while size < lanes:
+            for i in range(lanes):
+                if not i & size:
+                    a, b = block[i], block[i + size]
+                    low = [x if not x & size else lanes + x - size for x in range(lanes)]
+                    high = [x + size if not x & size else lanes + x for x in range(lanes)]
+                    block[i], block[i + size] = self.pick(a, b, low), self.pick(a, b, high)
+            size *= 2
+        return block
+
 
 class PackEmitter(PanelText):
     """LLVM IR of a packing: table (operand, panels)."""
@@ -232,17 +246,3 @@ class PackEmitter(PanelText):
             ]
             for i, vector in enumerate(self.transpose(block)[:rows]):
                 self.save(vector, self.pointer(to, i * p.width), first)
-
-    def transpose(self, block: list[str]) -> list[str]:
-        """An L×L block, rows for columns: log₂ L rounds that exchange halves of growing size."""
-        lanes = len(block)
-        size = 1
-        while size < lanes:
-            for i in range(lanes):
-                if not i & size:
-                    a, b = block[i], block[i + size]
-                    low = [x if not x & size else lanes + x - size for x in range(lanes)]
-                    high = [x + size if not x & size else lanes + x for x in range(lanes)]
-                    block[i], block[i + size] = self.pick(a, b, low), self.pick(a, b, high)
-            size *= 2
-        return block

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from neurona.compiler.ir.loops import Kernel
 from neurona.compiler.ir.scalar import Builder, compute_dtype
@@ -36,6 +36,7 @@ def lines(shape: Shape, axis: int) -> tuple[int, int, int]:
 class Running:
     """A `Scan` of contiguous inputs: `sources` are their dtypes and first elements."""
 
+    kind: ClassVar[str] = "scan"
     step: Callable[..., Any] = field(repr=False)
     start: float
     outer: int

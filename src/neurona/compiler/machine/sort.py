@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import ClassVar
 
 from neurona.compiler.ir.sizes import is_plain, plain
 from neurona.compiler.machine.text import Text
@@ -34,6 +35,7 @@ _INFINITY = {
 class Sorting:
     """A `Sort` of the contiguous (outer, extent, inner) elements from `offset` on."""
 
+    kind: ClassVar[str] = "sort"
     outer: int
     extent: int
     inner: int
