@@ -10,7 +10,7 @@ import pytest
 
 from neurona.compiler.ir.loops import Kernel, Param, Store
 from neurona.compiler.ir.scalar import Expr
-from neurona.compiler.lower import tasks
+from neurona.compiler.lower import task
 from neurona.compiler.machine.emit import Emitter
 from neurona.compiler.machine.text import Value
 from neurona.core.buffer import address
@@ -59,6 +59,6 @@ def checked() -> Iterator[None]:
         return CheckedEmitter(kernel, lanes).run()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "emit", emit)
+        patch.setattr(task, "emit", emit)
         yield
     assert OUTSIDE[0] == 0, f"{OUTSIDE[0]} accesses outside of their buffers"

@@ -9,7 +9,6 @@ which it was written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from neurona.compiler.lower.prepare import op
 from neurona.core.lowering import Convolution, Elementwise, Reduction
@@ -19,6 +18,7 @@ from neurona.graph.order import topological, with_inputs
 from neurona.graph.passes import make
 
 Form = str | None
+INNER = "channels last"
 
 BY_AXIS = {
     "window_max": ("window", "strides", "padding", "dilation"),
@@ -55,7 +55,7 @@ def axes_of(form: Form, ndim: int) -> tuple[int, ...]:
 
 def convolution_form(node: Node) -> Form:
     """The order of axes in which a convolution is computed; None where it has one already."""
-    return "channels last" if node.attrs["layout"] == "channels first" else None
+    return INNER if node.attrs["layout"] == "channels first" else None
 
 
 def forms_of(order: Sequence[Node]) -> dict[int, Form]:
@@ -102,8 +102,7 @@ class Arrangement:
             ndim = len(node.shape)
             there, here = axes_of(mine, ndim), axes_of(form, ndim)
             axes = tuple(there.index(axis) for axis in here)
-            x = self.versions[id(node), mine]
-            self.versions[key] = x if axes == tuple(range(ndim)) else permuted(x, axes)
+            self.versions[key] = permuted(self.versions[id(node), mine], axes)
         return self.versions[key]
 
     def place(self, node: Node) -> None:
@@ -158,24 +157,39 @@ class Arrangement:
 
     def convolution(self, node: Node, lower: Convolution) -> Node:
         form = convolution_form(node)
-        attrs: dict[str, Any] = dict(node.attrs, layout=form or node.attrs["layout"])
         first, second = node.inputs
         inputs = [
             self.version(first, form),
             self.version(second, form if lower.by == "w" else None),
         ]
-        empty = 0 in (*first.shape, *second.shape)
-        if empty and 0 not in node.shape:
+        if 0 in (*first.shape, *second.shape) and 0 not in node.shape:
             shape = tuple(node.shape[a] for a in axes_of(form, len(node.shape)))
             shape = node.shape if lower.by == "w" else shape
             return make(op("full"), shape=shape, value=0, dtype=node.dtype.name)
-        last = attrs["layout"] == "channels last"
-        product = _as_product(node, lower, *inputs) if last else None
-        return product or make(node.op, *inputs, **attrs)
+        given = form or node.attrs["layout"]
+        if lower.by == "w":
+            return _convolved(node, lower, *[_between(x, given, INNER) for x in inputs])
+        made = _convolved(node, lower, _between(inputs[0], given, INNER), inputs[1])
+        return _between(made, INNER, given)
+
+
+def _between(x: Node, old: str, new: str) -> Node:
+    """x with the axes of one layout, as it has them in another."""
+    ndim = len(x.shape)
+    there, here = axes_of(old, ndim), axes_of(new, ndim)
+    return permuted(x, tuple(there.index(axis) for axis in here))
+
+
+def _convolved(node: Node, lower: Convolution, first: Node, second: Node) -> Node:
+    """The convolution of operands with the channels innermost."""
+    product = _as_product(node, lower, first, second)
+    return product or make(node.op, first, second, **dict(node.attrs, layout=INNER))
 
 
 def permuted(x: Node, axes: tuple[int, ...]) -> Node:
     """x with its axes in another order; of a permuted x, that of what it was made from."""
+    if axes == tuple(range(len(axes))):
+        return x
     if x.op.name == "permute_dims":
         axes = tuple(x.attrs["axes"][axis] for axis in axes)
         x = x.inputs[0]

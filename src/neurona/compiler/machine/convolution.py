@@ -282,13 +282,13 @@ class ConvolutionEmitter(PanelText):
             inner = of.axes[-1]
             for (k, place), (low, high) in zip(inner.phase(first), run.live, strict=True):
                 if low < high:
-                    row = self.moved((taps, inner.taps * of.nr))
-                    b = self.pointer(self.pointer("%b", row), k * of.nr)
+                    start = self.moved((taps, inner.taps * of.nr))
+                    b = self.pointer(self.pointer("%b", start), k * of.nr)
                     self.channels(sums, x, b, place, range(low, high), columns)
-        for (i, j), total in sums.items():
+        for (row, j), total in sums.items():
             vector = self.assign(f"load {self.wide}, ptr {total}")
-            at = i * of.axes[-1].scale * self.row_step + j * self.lanes
-            self.put_run(vector, self.pointer("%y", at), min(self.lanes, columns - j * self.lanes))
+            goal = self.pointer("%y", row * of.axes[-1].scale * self.row_step + j * self.lanes)
+            self.put_run(vector, goal, min(self.lanes, columns - j * self.lanes))
 
     def outer_tap(self, nest: ExitStack, i: int, axis: Axis) -> tuple[str, str]:
         """A loop over the taps along an outer axis; the tap and the input's place, if it has it."""
