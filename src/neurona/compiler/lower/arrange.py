@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from neurona.compiler.ir.sizes import plain
 from neurona.compiler.lower.prepare import op
 from neurona.core.lowering import Convolution, Elementwise, Reduction
 from neurona.core.node import Node
@@ -18,7 +19,10 @@ from neurona.graph.order import topological, with_inputs
 from neurona.graph.passes import make
 
 Form = str | None
-INNER = "channels last"
+CHANNELS, BATCH = "channels last", "batch last"
+FEW_CHANNELS = 16
+"""Channels up to which they would leave vectors empty that a batch of MANY_SAMPLES fills."""
+MANY_SAMPLES = 16
 
 BY_AXIS = {
     "window_max": ("window", "strides", "padding", "dilation"),
@@ -46,16 +50,21 @@ def arranged(outputs: Sequence[Node]) -> list[Node]:
 
 def axes_of(form: Form, ndim: int) -> tuple[int, ...]:
     """The axes of a value in the order in which its form has them."""
-    if form == "channels last":
+    if form == CHANNELS:
         return (0, *range(2, ndim), 1)
-    if form == "batch last":
+    if form == BATCH:
         return (1, *range(2, ndim), 0)
     return tuple(range(ndim))
 
 
 def convolution_form(node: Node) -> Form:
     """The order of axes in which a convolution is computed; None where it has one already."""
-    return INNER if node.attrs["layout"] == "channels first" else None
+    if node.attrs["layout"] != "channels first":
+        return None
+    first, second = node.inputs
+    w = node if node.op.name == "conv_weight_gradient" else second
+    few = max(w.shape[0], w.shape[1] * node.attrs["groups"]) <= FEW_CHANNELS
+    return BATCH if few and plain(first.shape[0]) >= MANY_SAMPLES else CHANNELS
 
 
 def forms_of(order: Sequence[Node]) -> dict[int, Form]:
@@ -166,24 +175,11 @@ class Arrangement:
             shape = tuple(node.shape[a] for a in axes_of(form, len(node.shape)))
             shape = node.shape if lower.by == "w" else shape
             return make(op("full"), shape=shape, value=0, dtype=node.dtype.name)
-        given = form or node.attrs["layout"]
-        if lower.by == "w":
-            return _convolved(node, lower, *[_between(x, given, INNER) for x in inputs])
-        made = _convolved(node, lower, _between(inputs[0], given, INNER), inputs[1])
-        return _between(made, INNER, given)
-
-
-def _between(x: Node, old: str, new: str) -> Node:
-    """x with the axes of one layout, as it has them in another."""
-    ndim = len(x.shape)
-    there, here = axes_of(old, ndim), axes_of(new, ndim)
-    return permuted(x, tuple(there.index(axis) for axis in here))
-
-
-def _convolved(node: Node, lower: Convolution, first: Node, second: Node) -> Node:
-    """The convolution of operands with the channels innermost."""
-    product = _as_product(node, lower, first, second)
-    return product or make(node.op, first, second, **dict(node.attrs, layout=INNER))
+        last = (form or node.attrs["layout"]) == CHANNELS
+        product = _as_product(node, lower, *inputs) if last else None
+        return product or make(
+            node.op, *inputs, **dict(node.attrs, layout=form or node.attrs["layout"])
+        )
 
 
 def permuted(x: Node, axes: tuple[int, ...]) -> Node:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast
 
 from neurona.compiler.ir.storage import Storage, storage_of
 from neurona.compiler.ir.views import Layout, layout
 from neurona.compiler.lower.chunks import combine_parts
+from neurona.compiler.lower.task import Task
 from neurona.compiler.machine import native
 from neurona.compiler.machine.batch_last import Correlation, forward_axis, gradient_axis
 from neurona.compiler.machine.batch_last_weights import Tap, WeightSums
 from neurona.compiler.machine.matmul import lanes_for
 from neurona.core.node import Node
-
-if TYPE_CHECKING:
-    from neurona.compiler.lower.tasks import Task
 
 
 def batch_last_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
@@ -46,8 +43,6 @@ def _data_place(x: Node, layouts: dict[int, Layout]) -> Layout:
 
 
 def _correlation_task(node: Node, layouts: dict[int, Layout]) -> Task:
-    from neurona.compiler.lower.tasks import Task
-
     x, w = node.inputs
     attrs = node.attrs
     data, weights = _data_place(x, layouts), _place(w, layouts)
@@ -80,12 +75,10 @@ def _correlation_task(node: Node, layouts: dict[int, Layout]) -> Task:
     )
     buffers = storage_of(data.base), storage_of(weights.base), storage_of(node)
     roles = ("read", "read", "write")
-    return Task(buffers, roles, (node,), sums.chunks, along=cast(Any, sums), flops=sums.flops)
+    return Task(buffers, roles, (node,), sums.chunks, along=sums, flops=sums.flops)
 
 
 def _weight_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
-    from neurona.compiler.lower.tasks import Task
-
     x, g = node.inputs
     attrs = node.attrs
     data, slopes = _data_place(x, layouts), _data_place(g, layouts)
@@ -112,7 +105,7 @@ def _weight_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
         goal = Storage(node, "partial", sums.blocks * sums.size, node.dtype)
     buffers = storage_of(data.base), storage_of(slopes.base), goal
     roles = ("read", "read", "write")
-    task = Task(buffers, roles, (node,), sums.chunks, along=cast(Any, sums), flops=sums.flops)
+    task = Task(buffers, roles, (node,), sums.chunks, along=sums, flops=sums.flops)
     if sums.blocks == 1:
         return [task]
     last = combine_parts(node, goal, sums.blocks, "add", 0.0)

@@ -10,6 +10,7 @@ import math
 from neurona.compiler.ir.sizes import NotAffine, varies
 from neurona.compiler.ir.storage import Storage, storage_of
 from neurona.compiler.ir.views import Layout, layout
+from neurona.compiler.lower.batch_last import batch_last_tasks
 from neurona.compiler.lower.task import Task
 from neurona.compiler.machine import native
 from neurona.compiler.machine.convolution import Axis, Direct
@@ -30,6 +31,8 @@ def convolution_tasks(node: Node, lower: Convolution, layouts: dict[int, Layout]
         return []
     if any(varies(x.shape[1:]) for x in (node, *node.inputs)):
         raise NotAffine(f"{node!r}: a convolution needs its channels and spatial extents")
+    if node.attrs["layout"] == "batch last":
+        return batch_last_tasks(node, layouts)
     if lower.by == "w":
         return _weight_tasks(node, layouts)
     return _direct_tasks(node, layouts, forward=lower.by == "y")

@@ -217,7 +217,7 @@ def _lies_along_channels(x: Node, node: Node) -> bool:
     if place is None or place.base.op is LITERAL:
         return False
     if node.attrs["layout"] == "batch last":
-        return _lies_contiguous(x)
+        return place.strides[-1] == 1
     return place.strides[-1] == 1 or x.shape[-1] <= FEW_CHANNELS
 
 
