@@ -46,6 +46,21 @@ def test_one_kernel(name: str) -> None:
     assert len(made) == 1, made
 
 
+def test_pooling_and_its_gradient_are_a_kernel_each() -> None:
+    """The positions are found where the maxima are; the gradient of ReLU comes along."""
+    x = RNG.normal(size=(2, 3, 6, 5)).astype(np.float32)
+    (forward,) = kernels(lambda x: functional.relu(functional.max_pool2d(x, 2)), x)
+    assert forward == "window_max+less_equal+where"
+
+    def loss(x: Any) -> Any:
+        return ne.sum(functional.max_pool2d(functional.relu(x), 3, 2, 1) ** 2)
+
+    rectified, forward, backward = kernels(lambda x: ne.grad(loss)(x), x)
+    assert rectified == "less_equal+where"
+    assert forward == "window_max+multiply+add+window_argmax"
+    assert backward == "window_put+where"
+
+
 def test_layer_norm_with_parameters_is_one_kernel() -> None:
     assert len(kernels(nn.LayerNorm(100), X)) == 1
 

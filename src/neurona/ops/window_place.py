@@ -132,25 +132,28 @@ def _parts(
 
 
 def _greatest(k: Any, index: Any, x: Any, **attrs: Any) -> tuple[Any, Any]:
-    """The maximum of the window at `index` and its position."""
+    """The maximum of the window at `index` and its position.
+
+    Neighbours are compared first, then the winners, so that few comparisons wait for each other.
+    """
     windows = _parts(**attrs)
-    window = windows[0]
+    kind, floating = position_dtype(windows[0]), dtypes.is_float(x.dtype)
+    lowest = k.constant(least(x.dtype), x.dtype)
     out = windows_along("window_max", x.shape, *windows)
-    kind = position_dtype(window)
-    best: Any = None
-    position = _first_position(k, index, windows)
+    left: list[tuple[Any, Any]] = []
     for j, (element, inside) in enumerate(_reads(k, index, x, out, windows)):
-        value = element
-        if inside is not None:
-            value = k.where(inside, element, k.constant(least(x.dtype), x.dtype))
-        if best is None:
-            best = value
-            continue
-        better = value > best
-        if dtypes.is_float(x.dtype):
-            better = better | k.call("isnan", value)
-        best = k.where(better, value, best)
-        position = k.where(better, k.constant(j, kind), position)
+        value = element if inside is None else k.where(inside, element, lowest)
+        left.append((value, k.constant(j, kind)))
+    while len(left) > 1:
+        winners: list[tuple[Any, Any]] = []
+        for (a, i), (b, j) in zip(left[::2], left[1::2], strict=False):
+            better = (b > a) | k.call("isnan", b) if floating else b > a
+            winners.append((k.where(better, b, a), k.where(better, j, i)))
+        left = winners + left[len(left) & ~1 :]
+    best, position = left[0]
+    if any(low for low, _ in windows[2]):
+        # Nothing is greater than the padding: the first element is meant that is not padding.
+        position = k.where(best == lowest, _first_position(k, index, windows), position)
     return best, position
 
 

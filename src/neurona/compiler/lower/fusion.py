@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from neurona.compiler.ir.scalar import compute_dtype
 from neurona.compiler.ir.sizes import is_plain, typical, varies
@@ -80,6 +81,7 @@ class Fusion:
         self.group_of: dict[int, Group] = {}
         self.in_memory = read_whole(order)
         self.layouts: dict[int, Layout] = {}
+        self.beside: dict[tuple[Any, ...], Node] = {}
         for node in order:
             lower = node.op.lower
             if isinstance(lower, Elementwise) and supported(node):
@@ -87,7 +89,7 @@ class Fusion:
             elif isinstance(lower, Reduction):
                 self.place(node, reduces=True)
             elif isinstance(lower, Indexed):
-                self.start(node)
+                self.place_beside(node)
             elif isinstance(lower, Contraction):
                 self.start_product(node)
             elif node.inputs and not is_view(node):
@@ -112,6 +114,15 @@ class Fusion:
             home = self.group_of[id(node)]
             if other is not home and other in self.groups:
                 self.merge(home, other, node)
+
+    def place_beside(self, node: Node) -> None:
+        """Ops that look up the same values for the same places do so together."""
+        twin = self.beside.setdefault(_looked_up(node), node)
+        group = self.group_of.get(id(twin))
+        if group is None or len(group.nodes) >= MOST or not node.inputs:
+            self.start(node)
+        else:
+            self.add(group, node, group.axes[id(twin)], FULL)
 
     def homes(self, sources: list[tuple[Node, Axes | None]]) -> list[Group]:
         """The loop groups the inputs come from, the latest first."""
@@ -413,6 +424,11 @@ def read_whole(order: list[Node]) -> set[int]:
         if not isinstance(node.op.lower, Elementwise | Reduction | Indexed) and not is_view(node)
         for x in node.inputs
     }
+
+
+def _looked_up(node: Node) -> tuple[Any, ...]:
+    """What an indexed op reads and makes: equal for two whose elements belong together."""
+    return (node.shape, *map(id, node.inputs))
 
 
 def _column(group: Group) -> int:
