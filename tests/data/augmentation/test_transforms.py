@@ -144,6 +144,19 @@ def test_affine_against_a_picture_computed_by_hand() -> None:
     np.testing.assert_allclose(turned[3:9, 3:9], expected, atol=1e-5)
 
 
+def test_small_and_large_pictures_are_moved_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy's arithmetic for many small ones, and Pillow's for large ones."""
+    rng = np.random.default_rng(0)
+    for dtype in (np.uint8, np.float32):
+        images = rng.integers(0, 256, (6, 20, 17, 3)).astype(dtype)
+        whole = aug.Augmentation([aug.Rotate(40, fill=0.4), aug.Stretch(0.3, fill=0.4)], white=255)
+        small = whole.batch(images, SampleGenerators(0, 0, np.arange(6)))
+        with monkeypatch.context() as patch:
+            patch.setattr("neurona.data.augmentation.warp._SMALL", 0)
+            large = whole.batch(images, SampleGenerators(0, 0, np.arange(6)))
+        assert np.abs(small.astype(float) - large).max() <= (1 if dtype == np.uint8 else 0.01)
+
+
 def test_what_comes_into_view() -> None:
     picture = np.full((10, 10), 100, np.uint8)
     for fill, corner in ((0.0, 0), (1.0, 255), (0.5, 128), ("edge", 100), ("reflect", 100)):

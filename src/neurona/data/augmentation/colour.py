@@ -16,9 +16,9 @@ from neurona.data.augmentation.transform import (
     Images,
     Shape,
     Transform,
+    between,
     bounds,
     checked,
-    even,
     require,
 )
 
@@ -92,7 +92,7 @@ class Brightness(Levels):
         self._keep(range=bounds(self, "amount", around=1.0, least=0.0))
 
     def draw(self, generator: np.random.Generator, shape: Shape) -> float:
-        return even(generator, self._range)
+        return between(self._range, generator.random())
 
     def change(self, values: Values, drawn: Sequence[float], white: float) -> Values:
         values *= _each(drawn)
@@ -149,7 +149,7 @@ class Hue(Levels):
         self._keep(range=bounds(self, "degrees", least=-180.0, most=180.0))
 
     def draw(self, generator: np.random.Generator, shape: Shape) -> float:
-        return math.radians(even(generator, self._range))
+        return math.radians(between(self._range, generator.random()))
 
     def change(self, values: Values, drawn: Sequence[float], white: float) -> Values:
         if values.shape[3] == 1:

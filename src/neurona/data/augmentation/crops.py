@@ -15,9 +15,9 @@ from neurona.data.augmentation.transform import (
     Images,
     Shape,
     Transform,
+    between,
     bounds,
-    even,
-    even_factor,
+    factor_between,
     require,
 )
 
@@ -178,8 +178,8 @@ class ResizedCrop(Resized):
 
     def draw(self, generator: np.random.Generator, shape: Shape) -> Box:
         rows, columns = shape[:2]
-        area = even(generator, self._areas) * rows * columns
-        aspect = even_factor(generator, self._aspects)
+        area = between(self._areas, generator.random()) * rows * columns
+        aspect = factor_between(self._aspects, generator.random())
         height, width = min(math.sqrt(area / aspect), rows), min(math.sqrt(area * aspect), columns)
         down, right = generator.random(2).tolist()
         left, top = right * (columns - width), down * (rows - height)

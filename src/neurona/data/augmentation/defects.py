@@ -15,11 +15,14 @@ from neurona.data.augmentation.transform import (
     Images,
     Shape,
     Transform,
+    between,
     bounds,
-    even,
-    even_factor,
+    factor_between,
     require,
 )
+
+_AT_ONCE = 1 << 15
+"""Values averaged at once, so that they stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ class Erase(Transform):
 
     def draw(self, generator: np.random.Generator, shape: Shape) -> Any:
         rows, columns, channels = shape
-        area = even(generator, self._areas) * rows * columns
-        aspect = even_factor(generator, self._aspects)
+        area = between(self._areas, generator.random()) * rows * columns
+        aspect = factor_between(self._aspects, generator.random())
         height = min(round(math.sqrt(area / aspect)), rows)
         width = min(round(math.sqrt(area * aspect)), columns)
         down, right = generator.random(2).tolist()
@@ -116,29 +119,36 @@ class Blur(Transform):
         self._keep(range=(low, high))
 
     def draw(self, generator: np.random.Generator, shape: Shape) -> float:
-        return even(generator, self._range)
+        return between(self._range, generator.random())
 
     def apply(self, images: Images, drawn: Sequence[float], white: float) -> Images:
+        # The same reach for all, so that many pictures are averaged at once.
+        reach = math.ceil(3 * self._range[1])
+        if reach == 0:
+            return images
+        width = np.array(drawn, np.float64)[:, None].clip(1e-3)
+        weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+        weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
         result = np.empty(images.shape, np.float32)
-        for image, sigma, place in zip(images, drawn, result, strict=True):
-            place[:] = _blurred(image.astype(np.float32), sigma)
+        at_once = max(1, _AT_ONCE // images[0].size)
+        for begin in range(0, len(images), at_once):
+            some = slice(begin, begin + at_once)
+            result[some] = _blurred(images[some].astype(np.float32), weights[some])
         return finished(result, images.dtype, white)
 
 
-def _blurred(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """The average with the weights exp(−k²/2σ²), rows first, then columns; cut off at 3σ."""
-    reach = math.ceil(3 * sigma)
-    if reach == 0:
-        return image
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    weights = (weights / weights.sum()).astype(np.float32)
-    for axis in (0, 1):
-        around = [(0, 0)] * 3
+def _blurred(images: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The weighted average over rows, then over columns; weights (batch, place)."""
+    reach = weights.shape[1] // 2
+    for axis in (1, 2):
+        around = [(0, 0)] * 4
         around[axis] = (reach, reach)
-        wide = np.moveaxis(np.pad(image, around, "edge"), axis, 0)
-        length = image.shape[axis]
-        total = np.zeros_like(wide[:length])
-        for place, weight in enumerate(weights):
-            total += weight * wide[place : place + length]
-        image = np.moveaxis(total, 0, axis)
-    return image
+        wide = np.pad(images, around, "edge")
+        total, part = np.zeros_like(images), np.empty_like(images)
+        for place in range(weights.shape[1]):
+            view = wide[:, place : place + images.shape[1]]
+            view = view if axis == 1 else wide[:, :, place : place + images.shape[2]]
+            np.multiply(view, weights[:, place, None, None, None], out=part)
+            total += part
+        images = total
+    return images

@@ -16,17 +16,22 @@ from neurona.data.augmentation.transform import (
     Images,
     Shape,
     Transform,
+    between,
     bounds,
-    even,
-    even_factor,
+    factor_between,
     require,
 )
+from neurona.data.augmentation.warp import (
+    BORDERS,
+    INTERPOLATIONS,
+    Matrix,
+    is_mirror,
+    mirrored,
+    warp_labels,
+    warped,
+)
 
-Matrix = tuple[float, float, float, float, float, float]
-"""x' = a·x + b·y + c, y' = d·x + e·y + f; x to the right, y down, from the picture's centre."""
 SAME: Matrix = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-BORDERS = ("edge", "reflect")
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Affine(Transform):
     interpolation: str = field(default="bilinear", kw_only=True)
 
     moves: ClassVar[bool] = True
+    numbers: ClassVar[int] = 0
+    """How many random numbers in 0…1 a matrix is made of."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,21 +68,17 @@ class Affine(Transform):
         """What neighbours must share to be resampled together."""
         return self.fill, self.interpolation
 
-    def matrix(self, generator: np.random.Generator, shape: Shape) -> Matrix:
-        """Return where the pixels of one picture go."""
+    def matrix(self, chance: Sequence[float], shape: Shape) -> Matrix:
+        """Return where the pixels of one picture go, from `numbers` numbers drawn evenly."""
         raise NotImplementedError
 
     def draw(self, generator: np.random.Generator, shape: Shape) -> Matrix:
-        return self.matrix(generator, shape)
+        return self.matrix(generator.random(self.numbers).tolist(), shape)
 
     def apply(self, images: Images, drawn: Sequence[Matrix], white: float) -> Images:
-        result = np.empty_like(images)
-        for image, matrix, place in zip(images, drawn, result, strict=True):
-            place[:] = warp(image, matrix, self.fill, self.interpolation, white)
-        # Cubic curves overshoot; Pillow cuts bytes off, but no other numbers.
-        if self.interpolation == "bicubic" and images.dtype != np.uint8:
-            np.clip(result, 0, white, out=result)
-        return result
+        if all(is_mirror(matrix) for matrix in drawn):
+            return np.stack([mirrored(*pair) for pair in zip(images, drawn, strict=True)])
+        return warped(images, drawn, self.fill, self.interpolation, white)
 
     def apply_to_maps(self, maps: NDArray[Any], drawn: Sequence[Any], fill: int) -> NDArray[Any]:
         result = np.empty_like(maps)
@@ -87,19 +90,29 @@ class Affine(Transform):
 class AffineGroup(Affine, Group):
     """Neighbours of one fill and interpolation, as one matrix."""
 
+    _plan: ClassVar[list[tuple[Affine, int, int]]]
+    _count: ClassVar[int]
+
     def __init__(self, parts: tuple[Affine, ...]) -> None:
         put = object.__setattr__
         put(self, "parts", parts)
         put(self, "p", 1.0)
         put(self, "fill", parts[0].fill)
         put(self, "interpolation", parts[0].interpolation)
+        plan, end = [], 0
+        for part in parts:
+            end += (part.p < 1) + part.numbers
+            plan.append((part, int(part.p < 1), end))
+        self._keep(plan=plan, count=end)
 
     def draw(self, generator: np.random.Generator, shape: Shape) -> Matrix | None:  # type: ignore[override]
-        matrix = SAME
-        for part in self.parts:
-            own = part.done(generator, shape)
-            if own is not None:
-                matrix = product(own, matrix)
+        # One call for all numbers: a call takes as long as the arithmetic.
+        chance = generator.random(self._count).tolist()
+        matrix, place = SAME, 0
+        for part, uncertain, end in self._plan:
+            begin, place = place + uncertain, end
+            if not uncertain or chance[begin - 1] < part.p:
+                matrix = product(part.matrix(chance[begin:end], shape), matrix)
         return None if matrix == SAME else matrix
 
 
@@ -126,7 +139,7 @@ class Mirror(Affine):
                 f"(known: {', '.join(known)})"
             )
 
-    def matrix(self, generator: np.random.Generator, shape: Shape) -> Matrix:
+    def matrix(self, chance: Sequence[float], shape: Shape) -> Matrix:
         return (-1.0, 0, 0, 0, 1.0, 0) if self.axis == "horizontal" else (1.0, 0, 0, 0, -1.0, 0)
 
 
@@ -138,14 +151,16 @@ class Rotate(Affine):
     """
 
     degrees: float | tuple[float, float] = 15.0
+
+    numbers: ClassVar[int] = 1
     _range: ClassVar[tuple[float, float]]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._keep(range=bounds(self, "degrees"))
 
-    def matrix(self, generator: np.random.Generator, shape: Shape) -> Matrix:
-        angle = math.radians(even(generator, self._range))
+    def matrix(self, chance: Sequence[float], shape: Shape) -> Matrix:
+        angle = math.radians(between(self._range, chance[0]))
         cosine, sine = math.cos(angle), math.sin(angle)
         return cosine, sine, 0.0, -sine, cosine, 0.0
 
@@ -159,6 +174,8 @@ class Translate(Affine):
     """
 
     share: float | tuple[float, float] = 0.1
+
+    numbers: ClassVar[int] = 2
     _pair: ClassVar[tuple[float, float]]
 
     def __post_init__(self) -> None:
@@ -168,10 +185,10 @@ class Translate(Affine):
         require(self, "share", valid, "in 0…1, or two such shares (rows, columns)")
         self._keep(pair=pair)
 
-    def matrix(self, generator: np.random.Generator, shape: Shape) -> Matrix:
+    def matrix(self, chance: Sequence[float], shape: Shape) -> Matrix:
         rows, columns = self._pair
-        down = even(generator, (-rows, rows)) * shape[0]
-        right = even(generator, (-columns, columns)) * shape[1]
+        down = (2 * chance[0] - 1) * rows * shape[0]
+        right = (2 * chance[1] - 1) * columns * shape[1]
         return 1.0, 0.0, right, 0.0, 1.0, down
 
 
@@ -187,6 +204,8 @@ class Stretch(Affine):
 
     scale: float | tuple[float, float] = 0.1
     aspect: float | tuple[float, float] = 0.0
+
+    numbers: ClassVar[int] = 2
     _scales: ClassVar[tuple[float, float]]
     _aspects: ClassVar[tuple[float, float]]
 
@@ -195,9 +214,9 @@ class Stretch(Affine):
         limits = {"around": 1.0, "least": 0.01, "most": 100.0}
         self._keep(scales=bounds(self, "scale", **limits), aspects=bounds(self, "aspect", **limits))
 
-    def matrix(self, generator: np.random.Generator, shape: Shape) -> Matrix:
-        scale = even_factor(generator, self._scales)
-        aspect = math.sqrt(even_factor(generator, self._aspects))
+    def matrix(self, chance: Sequence[float], shape: Shape) -> Matrix:
+        scale = factor_between(self._scales, chance[0])
+        aspect = math.sqrt(factor_between(self._aspects, chance[1]))
         return scale * aspect, 0.0, 0.0, 0.0, scale / aspect, 0.0
 
 
@@ -209,14 +228,16 @@ class Shear(Affine):
     """
 
     degrees: float | tuple[float, float] = 10.0
+
+    numbers: ClassVar[int] = 1
     _range: ClassVar[tuple[float, float]]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._keep(range=bounds(self, "degrees", least=-80.0, most=80.0))
 
-    def matrix(self, generator: np.random.Generator, shape: Shape) -> Matrix:
-        lean = math.tan(math.radians(even(generator, self._range)))
+    def matrix(self, chance: Sequence[float], shape: Shape) -> Matrix:
+        lean = math.tan(math.radians(between(self._range, chance[0])))
         return 1.0, -lean, 0.0, 0.0, 1.0, 0.0
 
 
@@ -232,98 +253,3 @@ def product(second: Matrix, first: Matrix) -> Matrix:
         d * v + e * y,
         d * w + e * z + f,
     )
-
-
-def inverse(matrix: Matrix, rows: int, columns: int) -> Matrix:
-    """Where each pixel of the result comes from, both counted from the top left corner."""
-    a, b, c, d, e, f = matrix
-    size = a * e - b * d
-    # Pillow cuts bytes off instead of rounding: a right angle must not be off by a rounding error.
-    u, v, x, y = (round(entry / size, 12) for entry in (e, -b, -d, a))
-    middle, half = columns / 2, rows / 2
-    return (
-        u,
-        v,
-        middle - u * (middle + c) - v * (half + f),
-        x,
-        y,
-        half - x * (middle + c) - y * (half + f),
-    )
-
-
-def warp(
-    image: NDArray[Any], matrix: Matrix, fill: float | str, interpolation: str, white: float
-) -> NDArray[Any]:
-    """A picture (row, column, channel) whose pixels went where the matrix says."""
-    a, b, c, d, e, f = matrix
-    if b == c == d == f == 0 and abs(a) == abs(e) == 1:  # only mirrored: no value changes
-        return image[:: int(e), :: int(a)]
-    rows, columns = image.shape[:2]
-    back = inverse(matrix, rows, columns)
-    level = 0.0
-    if isinstance(fill, str):
-        image, back = _bordered(image, back, fill)
-    else:
-        level = fill * white
-    return resampled(image, back, (columns, rows), interpolation, level)
-
-
-def warp_labels(
-    labels: NDArray[Any], matrix: Matrix, fill: float | str, outside: int
-) -> NDArray[Any]:
-    """A map of labels moved like its picture: no new labels come of it."""
-    rows, columns = labels.shape
-    u, v, w, x, y, z = inverse(matrix, rows, columns)
-    right, down = np.arange(columns) + 0.5, np.arange(rows)[:, None] + 0.5
-    column = np.floor(u * right + v * down + w).astype(np.int64)
-    row = np.floor(x * right + y * down + z).astype(np.int64)
-    inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-    if fill == "reflect":
-        row, column = _reflected(row, rows), _reflected(column, columns)
-    found: NDArray[Any] = labels[row.clip(0, rows - 1), column.clip(0, columns - 1)]
-    return found if isinstance(fill, str) else np.where(inside, found, labels.dtype.type(outside))
-
-
-def _reflected(place: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    place = place % (2 * length)
-    return np.minimum(place, 2 * length - 1 - place)
-
-
-def _bordered(image: NDArray[Any], back: Matrix, fill: str) -> tuple[NDArray[Any], Matrix]:
-    """The picture with as much around it as the matrix looks at."""
-    rows, columns = image.shape[:2]
-    u, v, w, x, y, z = back
-    corners = [(right, down) for right in (0, columns) for down in (0, rows)]
-    across = [u * right + v * down + w for right, down in corners]
-    along = [x * right + y * down + z for right, down in corners]
-    margins = [
-        (max(0, math.ceil(-min(places)) + 1), max(0, math.ceil(max(places) - length) + 1))
-        for places, length in ((along, rows), (across, columns))
-    ]
-    mode: Any = "edge" if fill == "edge" else "symmetric"
-    wide = np.pad(image, [*margins, (0, 0)], mode)
-    return wide, (u, v, w + margins[1][0], x, y, z + margins[0][0])
-
-
-def resampled(
-    image: NDArray[Any], back: Matrix, size: tuple[int, int], interpolation: str, level: float
-) -> NDArray[Any]:
-    """A picture taken apart and put together again by Pillow; size: (columns, rows)."""
-    from PIL import Image
-
-    method = getattr(Image.Resampling, interpolation.upper())
-    affine = Image.Transform.AFFINE
-    channels = image.shape[2]
-    if image.dtype == np.uint8:
-        fill: Any = round(level)
-        picture = Image.fromarray(image[..., 0] if channels == 1 else image)
-        fill = fill if channels == 1 else (fill,) * channels
-        moved = picture.transform(size, affine, back, method, fillcolor=fill)
-        return np.asarray(moved).reshape(size[1], size[0], channels)
-    planes = [
-        Image.fromarray(np.ascontiguousarray(image[..., channel])).transform(
-            size, affine, back, method, fillcolor=level
-        )
-        for channel in range(channels)
-    ]
-    return np.stack([np.asarray(plane) for plane in planes], axis=-1)

@@ -265,16 +265,16 @@ def bounds(
     return float(low), float(high)
 
 
-def even(generator: np.random.Generator, within: tuple[float, float]) -> float:
-    """A number drawn evenly."""
+def between(within: tuple[float, float], chance: float) -> float:
+    """The number in a range that a number in 0…1 stands for."""
     low, high = within
-    return low + (high - low) * generator.random()
+    return low + (high - low) * chance
 
 
-def even_factor(generator: np.random.Generator, within: tuple[float, float]) -> float:
-    """A factor whose logarithm is drawn evenly."""
-    low, high = math.log(within[0]), math.log(within[1])
-    return math.exp(low + (high - low) * generator.random())
+def factor_between(within: tuple[float, float], chance: float) -> float:
+    """The same for factors: doubling is as far from 1 as halving."""
+    low, high = within
+    return low if low == high else math.exp(between((math.log(low), math.log(high)), chance))
 
 
 _RANGE = "a number or (low, high)"
