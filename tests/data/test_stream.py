@@ -101,6 +101,34 @@ def test_waiting_is_measured() -> None:
         assert ahead.waited < 0.05  # begins again
 
 
+@pytest.mark.parametrize("step", [0, 1])
+def test_the_next_epoch_is_begun_during_the_last_batches(step: int) -> None:
+    """Once it is known which: the one after, or the same again."""
+    options: dict[str, Any] = {"batch_size": 10, "seed": 1}
+    alone = StreamLoader(Slow(40), workers=0, **options)
+    expected = {epoch: served(alone, epoch) for epoch in range(5)}
+    source = Slow(40, seconds=0.01)
+    with StreamLoader(source, workers=2, prefetch=3, **options) as loader:
+        for number in range(3):
+            assert served(loader, number * step) == expected[number * step]
+            time.sleep(0.2)  # a validation part is measured, say
+            assert source.read_now == 40 * (number + 1) + (30 if number else 0)
+        assert served(loader, 4) == expected[4]  # not the one that was begun
+        assert source.read_now == 40 * 3 + 30 + 40
+        assert served(loader, 3, start_batch=2) == expected[3][2:]
+    assert served(loader, 0) == expected[0]
+    loader.close()
+
+
+def test_an_epoch_begun_ahead_is_there_at_once() -> None:
+    with StreamLoader(Slow(12, seconds=0.05), batch_size=3, workers=2) as loader:
+        for epoch in range(3):
+            list(loader.epoch(epoch))
+        time.sleep(0.4)
+        list(loader.epoch(3))
+        assert loader.waited < 0.05
+
+
 @pytest.mark.parametrize("workers", [0, 1, 4])
 def test_an_error_comes_in_its_place_and_names_the_sample(workers: int) -> None:
     loader = StreamLoader(

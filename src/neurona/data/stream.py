@@ -34,8 +34,10 @@ class StreamLoader(BatchOrder):
 
     What is served does not depend on `workers`, `prefetch` and `kind`: batches come in the epoch's
     order, and a sample's randomness is a function of seed, epoch and its number
-    (`sample_generator`). `waited` is the time in seconds that the consumer has waited for batches
-    in the current epoch.
+    (`sample_generator`). Who reads epoch after epoch, or the same again, finds the next one begun
+    when it comes: its first batches are read while the last ones are used.
+
+    `waited` is the time in seconds that the consumer has waited for batches in the current epoch.
 
     Workers start with the first epoch and stay until `close`, or the end of a `with` block; an
     iterator that is left early stops its own. Processes go when this one goes, however it ends.
@@ -101,6 +103,8 @@ class StreamLoader(BatchOrder):
         self._reader = BatchReader(source, seed, None if dtype is None else np.dtype(dtype))
         self._idle: list[Team] = []
         self._busy: set[Team] = set()
+        self._asked: int | None = None
+        self._begun: _Ahead | None = None
 
     def epoch(self, epoch: int, *, start_batch: int = 0) -> Iterator[Batch]:
         """Return an iterator over the batches of an epoch, from `start_batch` on.
@@ -109,12 +113,11 @@ class StreamLoader(BatchOrder):
         """
         self._check_place(epoch, start_batch)
         self.waited = 0.0
-        order = self.order(epoch)
-        size = self.batch_size
-        parts = (
-            order[number * size : (number + 1) * size] for number in range(start_batch, len(self))
-        )
-        return self._read_now(epoch, parts) if self.workers == 0 else self._read_ahead(epoch, parts)
+        step = None if self._asked is None else epoch - self._asked
+        self._asked = epoch
+        if self.workers == 0:
+            return self._read_now(epoch, self._parts(epoch, start_batch))
+        return self._read_ahead(epoch, start_batch, epoch + step if step in (0, 1) else None)
 
     def peek(self) -> Batch:
         """Return the first one or two samples in natural order, as epoch 0 serves them."""
@@ -126,6 +129,7 @@ class StreamLoader(BatchOrder):
             team.close()
         self._idle.clear()
         self._busy.clear()
+        self._begun = None
 
     def __enter__(self) -> StreamLoader:
         return self
@@ -140,30 +144,48 @@ class StreamLoader(BatchOrder):
             self.waited += time.perf_counter() - start
             yield batch
 
-    def _read_ahead(self, epoch: int, parts: Iterator[NDArray[np.int64]]) -> Iterator[Batch]:
-        team = self._hire()
-        ahead: deque[Future[Batch]] = deque()
+    def _parts(self, epoch: int, start_batch: int = 0) -> Iterator[NDArray[np.int64]]:
+        """The sample numbers of each batch."""
+        order, size = self.order(epoch), self.batch_size
+        for number in range(start_batch, len(self)):
+            yield order[number * size : (number + 1) * size]
+
+    def _read_ahead(self, epoch: int, start_batch: int, following: int | None) -> Iterator[Batch]:
+        """The batches of an epoch; following: the epoch that is likely to be asked for then."""
+        now = self._take_begun(epoch, start_batch)
+        if now is None:
+            now = _Ahead(epoch, self._parts(epoch, start_batch), self._hire())
+        team, after = now.team, None
+        if following is not None:
+            after = _Ahead(following, self._parts(following), team)
         complete = False
         try:
-            for indices in parts:
-                ahead.append(team.submit(epoch, indices))
-                if len(ahead) == self.prefetch:
-                    break
-            while ahead:
+            now.fill(self.prefetch)
+            while now.futures:
                 if team not in self._busy:
                     raise CancelledError
                 start = time.perf_counter()
-                batch = ahead.popleft().result()
-                for indices in parts:
-                    ahead.append(team.submit(epoch, indices))
-                    break
+                batch = now.futures.popleft().result()
+                now.fill(self.prefetch)
+                if after is not None and now.done:
+                    after.fill(self.prefetch - len(now.futures))
                 self.waited += time.perf_counter() - start
                 yield batch
             complete = True
         except CancelledError:
             raise ArgumentError("StreamLoader: was closed while an epoch was being read") from None
         finally:
-            self._dismiss(team, complete)
+            self._dismiss(team, complete, after)
+
+    def _take_begun(self, epoch: int, start_batch: int) -> _Ahead | None:
+        """The epoch that was begun ahead, if it is this one; it is given up otherwise."""
+        begun, self._begun = self._begun, None
+        if begun is None or (begun.team.alive and begun.epoch == epoch and start_batch == 0):
+            return begun
+        for future in begun.futures:
+            future.cancel()
+        self._dismiss(begun.team, True, None)
+        return None
 
     def _hire(self) -> Team:
         while self._idle:
@@ -175,11 +197,34 @@ class StreamLoader(BatchOrder):
         self._busy.add(team)
         return team
 
-    def _dismiss(self, team: Team, complete: bool) -> None:
+    def _dismiss(self, team: Team, complete: bool, after: _Ahead | None) -> None:
         if team not in self._busy:  # the loader was closed
+            return
+        if complete and after is not None and self._begun is None:
+            self._begun = after
             return
         self._busy.remove(team)
         if complete:
             self._idle.append(team)
         else:
             team.close()
+
+
+class _Ahead:
+    """An epoch whose batches a team reads ahead."""
+
+    def __init__(self, epoch: int, parts: Iterator[NDArray[np.int64]], team: Team) -> None:
+        self.epoch = epoch
+        self.team = team
+        self.futures: deque[Future[Batch]] = deque()
+        self.done = False
+        self._parts = parts
+
+    def fill(self, count: int) -> None:
+        """Have batches read until so many are on their way or none is left."""
+        while len(self.futures) < count and not self.done:
+            indices = next(self._parts, None)
+            if indices is None:
+                self.done = True
+            else:
+                self.futures.append(self.team.submit(self.epoch, indices))

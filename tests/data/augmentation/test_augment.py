@@ -49,8 +49,6 @@ def test_workers_do_not_matter(kind: str, tmp_path: Path) -> None:
     varied = data.augment(source, steps, white=None if kind == "folder" else 16)
     alone = served(varied, workers=0)
     assert same(alone, served(varied, workers=3))
-    if kind == "part of arrays":
-        assert same(alone, served(varied, workers=2, kind="processes"))
     inputs = np.concatenate([x for x, _ in alone])
     assert inputs.shape == (40, 8, 8)
     assert inputs.max() <= (255 if kind == "folder" else 16)
