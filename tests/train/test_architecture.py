@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from neurona import nn, random, train
 from neurona.core.errors import ArgumentError
 from neurona.nn.loss import Loss
 from neurona.nn.module import Module
+from tests.nn.cases import LAYERS
 
 EXAMPLES: dict[str, Callable[[], Module]] = {
     "BatchNorm1d": lambda: nn.BatchNorm1d(3, momentum=None, affine=False),
@@ -53,14 +54,19 @@ def layers() -> list[str]:
     return found
 
 
-def made(name: str) -> Module:
-    module: Module = EXAMPLES[name]() if name in EXAMPLES else getattr(nn, name)()
-    return module
+def records() -> Iterator[Any]:
+    """A constructor for every layer: those above, and the records of the tests of `nn`."""
+    made = {case.name.partition(",")[0]: case.make for case in LAYERS}
+    for name in layers():
+        yield pytest.param(EXAMPLES.get(name) or made.get(name) or getattr(nn, name), id=name)
+    for case in LAYERS:
+        if "," in case.name:
+            yield pytest.param(case.make, id=case.name)
 
 
-@pytest.mark.parametrize("name", layers())
-def test_every_layer_is_described_and_built(name: str) -> None:
-    module = made(name)
+@pytest.mark.parametrize("make", list(records()))
+def test_every_layer_is_described_and_built(make: Callable[[], Module]) -> None:
+    module = make()
     description = json.loads(json.dumps(train.describe(module), allow_nan=False))
     built = train.build(description)
     assert repr(built) == repr(module)

@@ -18,7 +18,7 @@ from neurona.train.experiment import (
     read_config,
     run,
 )
-from neurona.train.experiment.names import name_and_options
+from neurona.train.experiment.kinds import name_and_options
 from neurona.train.progress import scores_text
 from neurona.train.run_folder import RunFolder
 from neurona.train.run_report import write_page

@@ -1,30 +1,64 @@
 """The networks, one file each, readable from top to bottom."""
 
+from typing import Any
+
 from neurona.models.adaline import Adaline
 from neurona.models.detector import SingleShotDetector
+from neurona.models.features import FeatureExtractor
 from neurona.models.feed_forward import FeedForward
 from neurona.models.hebb import Hebb
+from neurona.models.lenet import LeNet5, OriginalLeNet5
 from neurona.models.linear_discriminant import LinearDiscriminant
 from neurona.models.logistic_discriminant import LogisticDiscriminant
 from neurona.models.mcculloch_pitts import McCullochPitts
 from neurona.models.mlp import MLP
 from neurona.models.nielsen import NielsenConfig, nielsen_network, train_nielsen
 from neurona.models.perceptron import Perceptron
+from neurona.models.resnet import ResNet, resnet18, resnet34, resnet50
+from neurona.models.search import Match, SimilaritySearch
 from neurona.models.segmentation import FCN, UNet
+from neurona.models.vgg import VGG, vgg16, vgg19
+from neurona.nn.module import Module
+
+NETWORKS: dict[str, tuple[type[Module], dict[str, Any]]] = {
+    "LeNet5": (LeNet5, {}),
+    "OriginalLeNet5": (OriginalLeNet5, {}),
+    "VGG": (VGG, {}),
+    "vgg16": (VGG, {"depth": 16}),
+    "vgg19": (VGG, {"depth": 19}),
+    "ResNet": (ResNet, {}),
+    "resnet18": (ResNet, {"depth": 18}),
+    "resnet34": (ResNet, {"depth": 34}),
+    "resnet50": (ResNet, {"depth": 50}),
+}
+"""The networks for pictures that a configuration can name, with the options a name stands for."""
 
 __all__ = [
     "FCN",
     "MLP",
+    "NETWORKS",
+    "VGG",
     "Adaline",
+    "FeatureExtractor",
     "FeedForward",
     "Hebb",
+    "LeNet5",
     "LinearDiscriminant",
     "LogisticDiscriminant",
+    "Match",
     "McCullochPitts",
     "NielsenConfig",
+    "OriginalLeNet5",
     "Perceptron",
+    "ResNet",
+    "SimilaritySearch",
     "SingleShotDetector",
     "UNet",
     "nielsen_network",
+    "resnet18",
+    "resnet34",
+    "resnet50",
     "train_nielsen",
+    "vgg16",
+    "vgg19",
 ]

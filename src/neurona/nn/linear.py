@@ -124,4 +124,5 @@ def float_dtype(who: str, dtype: Any) -> DType:
 
 def empty(shape: Shape, dtype: Any = None, value: float = 0.0) -> Variable:
     """A parameter to be filled."""
-    return Variable(np.full(shape, value, float_dtype("parameter", dtype)))
+    kind = float_dtype("parameter", dtype)
+    return Variable(np.zeros(shape, kind) if value == 0 else np.full(shape, value, kind))

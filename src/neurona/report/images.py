@@ -42,6 +42,22 @@ def weight_picture(values: NDArray[Any]) -> NDArray[np.uint8]:
     return diverging(values, largest)
 
 
+def map_sheet(levels: NDArray[Any], columns: int = 4) -> NDArray[np.uint8]:
+    """Activation maps `(channel, row, column)` of −127…127 side by side, with gaps between them.
+
+    >>> map_sheet(np.zeros((6, 5, 5), np.int8)).shape
+    (11, 23, 4)
+    """
+    count, height, width = levels.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    sheet = np.zeros((rows * (height + 1) - 1, columns * (width + 1) - 1, 4), np.uint8)
+    for place, one in enumerate(levels):
+        top, left = place // columns * (height + 1), place % columns * (width + 1)
+        sheet[top : top + height, left : left + width] = diverging(one, 127.0)
+    return sheet
+
+
 def heat_map(counts: NDArray[Any]) -> NDArray[np.uint8]:
     """A confusion matrix as colours: shares of each row; mistakes are drawn stronger than they are.
 

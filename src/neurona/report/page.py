@@ -45,6 +45,7 @@ def contents(record: Record) -> Values:
         "answers": _answers(record),
         "mistakes": _mistakes(record),
         "first_layer": _first_layer(record),
+        "maps": _maps(record),
         "parameters": _parameters(record),
         "layers": _layers(record),
         "over_time": _over_time(record),
@@ -361,6 +362,20 @@ def _first_layer(record: Record) -> Values | None:
         **found,
         "rows": [(name, norm, effect, effect / largest) for name, norm, effect in rows],
     }
+
+
+def _maps(record: Record) -> Values | None:
+    """The samples as pictures, and for each layer a sheet of maps for each of them."""
+    found, pictures = record.analysis.get("maps"), record.arrays.get("maps")
+    if not isinstance(found, dict) or pictures is None:
+        return None
+    rows = []
+    for number, layer in enumerate(found["layers"]):
+        levels = record.arrays[f"maps.{number}"]
+        sheets = [images.data_uri(images.map_sheet(one)) for one in levels]
+        rows.append({**layer, "sheets": sheets})
+    samples = zip(found["samples"], map(images.data_uri, pictures), strict=True)
+    return {"rows": rows, "samples": list(samples), "small": max(pictures.shape[1:3]) < 48}
 
 
 def _parameters(record: Record) -> Values | None:

@@ -103,7 +103,8 @@ def describe(network: Module) -> dict[str, Any]:
     [{'layer': 'Linear', 'in_features': 4, 'out_features': 3}, {'layer': 'ReLU'}]
     """
     description = _describe(network, "network", set())
-    rebuilt = build(description)
+    with nn.init.skip():
+        rebuilt = build(description)
     here, there = _outline(network), _outline(rebuilt)
     if here != there:
         odd = next(name for name in {**here, **there} if here.get(name) != there.get(name))
@@ -133,7 +134,7 @@ def _describe(module: Module, place: str, seen: set[int]) -> dict[str, Any]:
     if isinstance(module, nn.Sequential):
         return {LAYER: cls.__name__, MODULES: _describe_children(module, place, seen)}
     description: dict[str, Any] = {LAYER: cls.__name__}
-    for name, parameter in _parameters(cls).items():
+    for name, parameter in parameters_of(cls).items():
         value = _argument(module, name, parameter)
         if isinstance(value, Module):
             default = isinstance(value, nn.Identity) and parameter.default is None
@@ -158,7 +159,8 @@ def _describe_children(module: Module, place: str, seen: set[int]) -> Any:
     return list(children.values()) if numbered else children
 
 
-def _parameters(cls: type[Module]) -> dict[str, inspect.Parameter]:
+def parameters_of(cls: type[Module]) -> dict[str, inspect.Parameter]:
+    """The constructor arguments of a layer that a description may hold, by name."""
     found = inspect.signature(cls).parameters
     plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {n: p for n, p in found.items() if p.kind in plain and n not in OMITTED}
@@ -244,7 +246,7 @@ def look_up(description: Any, place: str) -> tuple[type[Module], dict[str, Any]]
             found = ", ".join(map(repr, given)) or "nothing"
             raise ArgumentError(f"{place}: {cls.__name__} needs a list {MODULES!r}, found {found}")
         return cls, given
-    parameters = _parameters(cls)
+    parameters = parameters_of(cls)
     for name in given:
         if name not in parameters:
             raise ArgumentError(
@@ -259,7 +261,7 @@ def look_up(description: Any, place: str) -> tuple[type[Module], dict[str, Any]]
 
 def required(cls: type[Module]) -> list[str]:
     """The constructor arguments of a layer that have no default."""
-    return [n for n, p in _parameters(cls).items() if p.default is inspect.Parameter.empty]
+    return [n for n, p in parameters_of(cls).items() if p.default is inspect.Parameter.empty]
 
 
 def _sequential(cls: type[nn.Sequential], given: Mapping[str, Any], place: str) -> Module:

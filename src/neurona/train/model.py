@@ -17,6 +17,7 @@ from neurona.data.loader import Loader
 from neurona.data.readers import Reader, reader_from_json, reader_to_json
 from neurona.data.splits import split
 from neurona.data.standardize import Standardizer
+from neurona.nn import init
 from neurona.nn.module import Module
 from neurona.optim.optimizer import Optimizer
 from neurona.optim.schedules import Schedule, make_schedule
@@ -419,7 +420,8 @@ class Model:
         """
         description, weights = checkpoint.read(Path(folder))
         with checkpoint.blaming(Path(folder) / checkpoint.MODEL):
-            network = architecture.build(description["network"])
+            with init.skip():
+                network = architecture.build(description["network"])
             network.load_state_dict(weights)
             model = cls(
                 network.eval(),

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from neurona.core.errors import ArgumentError, CheckpointError, DTypeError, nearest
+from neurona.core.errors import ArgumentError, CheckpointError, DTypeError, ShapeError, nearest
 from neurona.data.standardize import Standardizer
 
 
 class Preprocessing(Protocol):
-    """Inputs `(sample, …)` as in the data files to inputs of the same shape for the network."""
+    """Inputs `(sample, …)` as in the data files to inputs for the network."""
 
     def transform(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """The inputs for the network, floating."""
@@ -71,9 +71,54 @@ class Division:
             raise CheckpointError(str(error)) from None
 
 
-_KINDS: dict[str, type[Division] | type[Standardizer]] = {
+@dataclass(frozen=True, slots=True)
+class ChannelsFirst:
+    """Pictures as files have them to pictures as convolutions take them, after `first`.
+
+    (sample, row, column) becomes (sample, 1, row, column), (sample, row, column, channel) becomes
+    (sample, channel, row, column). `first`: what is done to the numbers, e.g. a `Division`.
+    Raises `ShapeError` for other inputs.
+
+    >>> ChannelsFirst(Division(255)).transform(np.zeros((5, 28, 30, 3), np.uint8)).shape
+    (5, 3, 28, 30)
+    """
+
+    first: Preprocessing | None = None
+
+    def transform(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the pictures with the channels in front."""
+        inputs = np.asarray(inputs)
+        if inputs.ndim not in (3, 4):
+            raise ShapeError(
+                f"ChannelsFirst: inputs {inputs.shape} must be pictures, (sample, row, column) or "
+                "(sample, row, column, channel)"
+            )
+        if self.first is not None:
+            inputs = self.first.transform(inputs)
+        if inputs.ndim == 3:
+            return inputs[:, None]
+        return np.ascontiguousarray(np.moveaxis(inputs, -1, 1))
+
+    def state(self) -> dict[str, Any]:
+        """Return the description of `first`.
+
+        >>> ChannelsFirst(Division(255)).state()
+        {'first': {'kind': 'division', 'divisor': 255}}
+        """
+        return {"first": to_json(self.first)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> ChannelsFirst:
+        """Return what has this `state`. Raises CheckpointError if nothing has."""
+        if set(state) != {"first"}:
+            raise CheckpointError(f"ChannelsFirst: state must hold 'first', found {sorted(state)}")
+        return cls(from_json(state["first"]))
+
+
+_KINDS: dict[str, type[Division] | type[Standardizer] | type[ChannelsFirst]] = {
     "division": Division,
     "standardizer": Standardizer,
+    "channels first": ChannelsFirst,
 }
 
 

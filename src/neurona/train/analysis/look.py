@@ -17,7 +17,7 @@ from neurona.core.errors import CheckpointError, NeuronaError
 from neurona.data.files import replacing
 from neurona.data.safetensors import to_safetensors
 from neurona.graph import draw
-from neurona.train.analysis import answers, first_layer, health, layers, timing
+from neurona.train.analysis import answers, first_layer, health, layers, maps, timing
 from neurona.train.analysis.material import LeftOut, Material, gather
 from neurona.train.analysis.samples import Samples, from_arrays, from_part
 from neurona.train.parts import Part
@@ -124,6 +124,7 @@ def _look(material: Material) -> tuple[Found, Arrays]:
     part("layers", lambda: watched.extend(layers.watch(material.network, material.inputs)))
     found["layers"] = [layer.found() for layer in watched]
     part("first_layer", lambda: first_layer.first_weights(material, watched))
+    part("maps", lambda: maps.activation_maps(material))
     part("timing", lambda: _timing(material, found["layers"]))
     part("graph", lambda: _graph(material))
     weights = (found.get("weights") or {}).get("parameters", [])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from msgspec.structs import fields
+from numpy.typing import NDArray
 
 from neurona import nn, random
 from neurona.core.errors import ArgumentError
@@ -20,8 +21,10 @@ from neurona.data.stream import StreamLoader
 from neurona.nn.module import Module
 from neurona.optim.optimizer import Optimizer
 from neurona.optim.schedules import make_schedule
+from neurona.train.analysis.material import picture_layout
 from neurona.train.checks import CLASS_LOSSES, dtype_of, output_shape
-from neurona.train.experiment.names import make_callbacks, name_and_options
+from neurona.train.experiment.kinds import name_and_options, takes_pictures
+from neurona.train.experiment.names import make_callbacks
 from neurona.train.experiment.network import make_network
 from neurona.train.experiment.parts import (
     Part,
@@ -37,7 +40,7 @@ from neurona.train.history import History
 from neurona.train.losses import NUMBER_LOSSES, name_of
 from neurona.train.model import Model
 from neurona.train.optimizers import make_optimizer
-from neurona.train.preprocessing import Division, Preprocessing
+from neurona.train.preprocessing import ChannelsFirst, Division, Preprocessing
 from neurona.train.selection import parameter_groups
 
 
@@ -61,7 +64,7 @@ def make_model(config: Config, parts: Parts) -> Model:
     loss = config.training.loss or default_loss(training)
     code = code_of(config.data, training, name_of(loss) or "")
     example = first_inputs(training)
-    preprocessing = _preprocessing(config.data, training, example)
+    preprocessing = _channels_first(config, _preprocessing(config.data, training, example), example)
     if preprocessing is not None:
         example = preprocessing.transform(example)
     dtype = np.dtype(np.float32) if example.dtype.kind == "f" else example.dtype
@@ -167,6 +170,23 @@ def _preprocessing(config: DataConfig, training: Part, example: Any) -> Preproce
             "standardize = true"
         )
     return None
+
+
+def _channels_first(
+    config: Config, preprocessing: Preprocessing | None, example: NDArray[Any]
+) -> Preprocessing | None:
+    """The preprocessing, with the channels in front where the network wants them there."""
+    wanted, network = config.data.channels_first, config.network
+    if wanted is None:
+        layout = picture_layout(example.shape[1:])
+        wanted = layout in ("HW", "HWC") and takes_pictures(network.kind, network.layers)
+    if not wanted:
+        return preprocessing
+    if example.ndim not in (3, 4):
+        raise ArgumentError(
+            f"data.channels_first: the inputs are no pictures, but {example.shape[1:]}"
+        )
+    return ChannelsFirst(preprocessing)
 
 
 def _target_scaling(

@@ -12,6 +12,7 @@ from neurona.train.callbacks import Callback
 from neurona.train.early_stopping import EarlyStopping
 from neurona.train.experiment.augmenting import make_transforms
 from neurona.train.experiment.initial import check_initialiser
+from neurona.train.experiment.kinds import name_and_options, named_class
 from neurona.train.experiment.network import check_layers
 from neurona.train.experiment.schema import Config
 from neurona.train.losses import find_loss
@@ -31,6 +32,8 @@ def check_names(config: Config) -> None:
 
     Raises `ArgumentError` with the place.
     """
+    if config.network.kind is not None:
+        named_class(config.network.kind, "network.kind")
     check_layers(config.network.layers, "network.layers")
     make_transforms(config.data.augment)
     for kind, table in (("weights", config.network.weights), ("biases", config.network.biases)):
@@ -78,16 +81,3 @@ def make_callbacks(tables: Mapping[str, Mapping[str, Any]]) -> list[Callback]:
         except (TypeError, ValueError) as error:
             raise ArgumentError(f"{place}: {error}") from None
     return made
-
-
-def name_and_options(value: str | dict[str, Any], place: str) -> tuple[str, dict[str, Any]]:
-    """What a name, or a table of `name` and options, says. Raises `ArgumentError` without a name.
-
-    >>> name_and_options({"name": "SGD", "momentum": 0.9}, "training.optimizer")
-    ('SGD', {'momentum': 0.9})
-    """
-    if isinstance(value, str):
-        return value, {}
-    if not isinstance(value.get("name"), str):
-        raise ArgumentError(f"{place}: 'name' is missing, as in {{ name = \"Adam\" }}")
-    return value["name"], {key: option for key, option in value.items() if key != "name"}

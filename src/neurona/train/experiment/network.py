@@ -15,6 +15,7 @@ from neurona.core.trace import recording, set_grad_enabled
 from neurona.nn.module import Module
 from neurona.train.architecture import LAYER, MODULES, build, draw, look_up, required
 from neurona.train.experiment.initial import initialise
+from neurona.train.experiment.kinds import named_network
 from neurona.train.experiment.schema import NetworkConfig
 
 FOLLOWS = {
@@ -115,7 +116,9 @@ def _complete(
             whole[name] = _extent(cls, name, inputs.shape, place)
         elif name == OUT and name not in given and outputs is not None:
             whole[name] = outputs
-    return whole, _output(build(whole, place), inputs, place)
+    with nn.init.skip():
+        layer = build(whole, place)
+    return whole, _output(layer, inputs, place)
 
 
 def _complete_inside(
@@ -168,6 +171,8 @@ def make_network(config: NetworkConfig, inputs: Shape, dtype: DType, outputs: in
     the output has not the form (batch, outputs).
     """
     spec = Spec((2, *inputs), dtype)
+    if config.kind is not None:
+        return _named(config, spec, outputs)
     layers, output = complete(config.layers, spec, outputs, "network.layers")
     if len(output.shape) != 2:
         hint = "; a Flatten layer in front makes one axis of them" if len(inputs) > 1 else ""
@@ -176,7 +181,29 @@ def make_network(config: NetworkConfig, inputs: Shape, dtype: DType, outputs: in
             f"{_shown(spec.shape)}, (batch, {outputs}) is needed{hint}"
         )
     network = draw({LAYER: "Sequential", MODULES: layers}, "network")
+    _initialise(network, config)
+    return network
+
+
+def _named(config: NetworkConfig, spec: Spec, outputs: int) -> Module:
+    """The network that a configuration names."""
+    place = "network.kind"
+    if len(spec.shape) != 4:
+        raise ArgumentError(
+            f"{place}: pictures (batch, channel, row, column) are needed, the inputs are "
+            f"{_shown(spec.shape)}"
+        )
+    network = named_network(config.kind or "", spec.shape[1:], outputs, place)
+    output = _output(network, spec, place)
+    if output.shape[1:] != (outputs,):
+        raise ArgumentError(
+            f"{place}: the output is {_shown(output.shape)}, (batch, {outputs}) is needed"
+        )
+    _initialise(network, config)
+    return network
+
+
+def _initialise(network: Module, config: NetworkConfig) -> None:
     parameters = list(network.parameters())
     initialise([p for p in parameters if p.ndim > 1], config.weights, "network.weights")
     initialise([p for p in parameters if p.ndim == 1], config.biases, "network.biases")
-    return network

@@ -153,8 +153,10 @@ def _check_values(config: Config) -> None:
         if number < low:
             raise ArgumentError(f"{place}: must be at least {low}, found {number}")
     _check_data(config.data)
-    if not config.network.layers:
+    if config.network.kind is None and not config.network.layers:
         raise ArgumentError("network.layers: there are none")
+    if config.network.kind is not None and config.network.layers:
+        raise ArgumentError("network.kind: give the name of a network or its layers, not both")
 
 
 def _check_data(data: DataConfig) -> None:

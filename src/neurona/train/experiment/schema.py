@@ -37,6 +37,8 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     - `augment`: what is done to the pictures of the training part, anew in each epoch: tables with
       a `kind` of `data.augmentation.KINDS` and its arguments. `workers`: so many threads do it, two
       where it is not said.
+    - `channels_first`: whether pictures (row, column) and (row, column, channel) become (channel,
+      row, column), as convolutions take them. Default: where the network is one for pictures.
     - `target_code`: what classes become for the loss; by default what it needs.
     - `standardize_target`: whether targets that are numbers are learnt standardised by the training
       part; metrics and predictions stay in their units. Default: true for a `file` where the loss
@@ -77,6 +79,7 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     divide_by: float | None = None
     standardize: bool = False
     augment: list[dict[str, Any]] = []
+    channels_first: bool | None = None
     target_code: TargetCode | None = None
     standardize_target: bool | None = None
 
@@ -98,13 +101,16 @@ OPTIONS = {
 
 
 class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The layers, and initialisers of `nn.init` for weights and biases.
+    """A network by name, or its layers; and initialisers of `nn.init` for weights and biases.
 
+    kind: a name of `neurona.models.NETWORKS`, or a table with `name` and options, as in
+    { name = "resnet18", stem = "cifar" }; classes and channels follow from the data.
     layers: as `neurona.train.describe` gives for those of a Sequential; what follows from the data
     and the layers before may be left out.
     """
 
-    layers: list[dict[str, Any]]
+    kind: str | dict[str, Any] | None = None
+    layers: list[dict[str, Any]] = []
     weights: dict[str, Any] | None = None
     biases: dict[str, Any] | None = None
 
