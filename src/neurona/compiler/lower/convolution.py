@@ -29,9 +29,11 @@ def convolution_tasks(node: Node, lower: Convolution, layouts: dict[int, Layout]
     """
     if not math.prod(node.shape):
         return []
-    if any(varies(x.shape[1:]) for x in (node, *node.inputs)):
+    batch_last = node.attrs["layout"] == "batch last"
+    rest = slice(None, -1) if batch_last else slice(1, None)
+    if any(varies(x.shape[rest]) for x in (node, *node.inputs)):
         raise NotAffine(f"{node!r}: a convolution needs its channels and spatial extents")
-    if node.attrs["layout"] == "batch last":
+    if batch_last:
         return batch_last_tasks(node, layouts)
     if lower.by == "w":
         return _weight_tasks(node, layouts)

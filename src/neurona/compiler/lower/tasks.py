@@ -17,6 +17,7 @@ from neurona.compiler.lower.fusion import Fusion, Group
 from neurona.compiler.lower.kernels import KernelBuilder
 from neurona.compiler.lower.scatter import scatter_tasks
 from neurona.compiler.lower.task import Task
+from neurona.compiler.lower.transpose import transposed_task
 from neurona.compiler.machine import native
 from neurona.compiler.machine.matmul import Matmul, lanes_for
 from neurona.compiler.machine.scan import Running, lines
@@ -46,6 +47,8 @@ def build_tasks(
         node = group.nodes[0]
         if group.product is not None:
             tasks += _product_tasks(group, fusion, layouts, stored)
+        elif (copied := transposed_task(group, layouts)) is not None:
+            tasks.append(copied)
         elif group.loops:
             if not any(id(member) in stored for member in group.nodes):
                 continue

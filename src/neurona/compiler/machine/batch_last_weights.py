@@ -323,7 +323,7 @@ class WeightEmitter(BatchText):
             shift = self.assign(f"sub i64 {self.times(place, last.stride)}, {last.low}")
             x = self.pointer(x, self.times(shift, s.data_strides[-1]))
             slopes = self.pointer(slopes, self.times(place, s.slope_strides[-1]))
-            whole = self.multiple(str(s.batch), lanes)
+            whole = self.multiple_below(str(s.batch), lanes)
             with self.loop("0", whole, lanes) as first:
                 self.step(live, self.pointer(x, first), self.pointer(slopes, first), str(lanes))
             rest = s.batch % lanes if is_plain(s.batch) else None
