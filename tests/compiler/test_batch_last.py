@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import neurona as ne
+from neurona import nn
 from neurona.compiler.ir.sizes import Size, at
 from neurona.compiler.ir.storage import Storage, storage_of
 from neurona.compiler.ir.views import aligned
@@ -20,6 +22,7 @@ from neurona.core.op import INPUT, Spec, registry
 from neurona.graph.passes import make
 from neurona.ops.convolution import CONV, CONV_INPUT_GRADIENT, CONV_WEIGHT_GRADIENT, output_shape
 from tests.compiler.graphs import Array
+from tests.compiler.programs import entries
 
 GUARD = 64
 """Elements on both sides of a task's memory that nobody may write."""
@@ -189,3 +192,20 @@ def test_long_sums_are_near_the_exact_one() -> None:
     exact = node.op.evaluate(*[a.astype(np.float64) for a in operands], **node.attrs)
     error = np.sqrt(np.mean((found - exact) ** 2) / np.mean(exact**2))
     assert error < 2e-6
+
+
+def test_a_small_network_with_batches_of_many_sizes() -> None:
+    ne.random.seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(3, 4, 3), nn.Flatten()
+    )
+    compiled = ne.compile(lambda x: network(x))
+    for n in (32, 20, 3):
+        x = np.random.default_rng(n).normal(size=(n, 1, 8, 8)).astype(np.float32)
+        np.testing.assert_allclose(compiled(x).numpy(), network(ne.asarray(x)).numpy(), atol=1e-6)
+    programs = {id(entry.program): entry.program for entry in entries(compiled)}
+    assert len(programs) == 2
+    for program in programs.values():
+        layouts = [node.attrs["layout"] for task in program.plan.tasks for node in task.nodes
+                   if node.op is CONV]  # fmt: skip
+        assert layouts == ["batch last"] * 2
