@@ -65,7 +65,7 @@ def read_image(
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder; name the pictures in it ({path}/*)") from None
     except UnidentifiedImageError:
-        raise DataError(f"{path}: not a PNG or JPEG picture; convert it to one") from None
+        raise DataError(f"{path}: {_other_kind(path)}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{path}: the picture is too large: {error}") from None
     except DataError:
@@ -152,6 +152,29 @@ def prepare_digit(picture: NDArray[Any], layout: str) -> NDArray[np.uint8]:
             "read it with grey=True"
         )
     return _as_mnist(_ink(picture)) if layout == "mnist" else _as_uci(_ink(picture))
+
+
+_SIGNATURES = (
+    (b"GIF8", 0, "GIF"),
+    (b"BM", 0, "BMP"),
+    (b"II*\0", 0, "TIFF"),
+    (b"MM\0*", 0, "TIFF"),
+    (b"WEBP", 8, "WebP"),
+    (b"ftypavif", 4, "AVIF"),
+    (b"ftyphei", 4, "HEIC"),
+)
+
+
+def _other_kind(path: str | os.PathLike[str]) -> str:
+    """What a file is that is no PNG or JPEG, as far as its first bytes tell."""
+    with open(path, "rb") as file:
+        start = file.read(16)
+    if not start:
+        return "an empty file, of 0 bytes"
+    for signature, place, kind in _SIGNATURES:
+        if start[place:].startswith(signature):
+            return f"not a PNG or JPEG picture but {kind}; convert it to one"
+    return "not a PNG or JPEG picture; convert it to one"
 
 
 def _to_array(
