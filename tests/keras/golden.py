@@ -10,10 +10,10 @@ import json
 import sys
 from pathlib import Path
 
-from tests.keras import part_cases
+from tests.keras import image_cases, part_cases
 from tests.keras.cases import CASES, Numbers
 
-__all__ = ["CASES", "original", "part_cases", "stored"]
+__all__ = ["CASES", "image_cases", "original", "part_cases", "stored"]
 
 FILE = Path(__file__).with_name("golden.json")
 

@@ -267,8 +267,8 @@ def fit(x: Any, y: Any, loss: str = "mse", **options: Any) -> Callable[[], Any]:
 
 X = np.ones((5, 3))
 WRONG: list[tuple[Callable[[], Any], type[NeuronaError], str]] = [
-    (lambda: layers.Conv2D, ArgumentError, "no Conv2D; convolution.*come later .*Dense"),
-    (lambda: layers.LSTM, ArgumentError, "no LSTM"),
+    (lambda: layers.LSTM, ArgumentError, "no LSTM; recurrent.*come later .*Dense"),
+    (lambda: layers.Conv2d, ArgumentError, "no Conv2d; did you mean 'Conv2D'"),
     (lambda: layers.Dense(3, unit=2), ArgumentError, "'unit'; did you mean 'units'"),
     (lambda: layers.Dense(3, kernel_constraint="x"), ArgumentError, "'kernel_constraint' is not"),
     (lambda: layers.Dense(0), ArgumentError, "units must be a positive"),

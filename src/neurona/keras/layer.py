@@ -41,28 +41,28 @@ ABSENT = (
 
 
 class Weight(NamedTuple):
-    """A weight under Keras's name. transposed: whether its axes are in the other order there."""
+    """A weight under Keras's name. axes: the order its axes have there, if it is another."""
 
     name: str
     variable: Variable
-    transposed: bool = False
+    axes: tuple[int, ...] | None = None
 
     def value(self) -> Array:
         """A copy in Keras's layout."""
         array = self.variable.numpy()
-        return np.ascontiguousarray(array.T) if self.transposed else array
+        return array if self.axes is None else np.ascontiguousarray(array.transpose(self.axes))
 
     def shape(self) -> tuple[int, ...]:
         """The shape in Keras's layout."""
         shape = self.variable.shape
-        return shape[::-1] if self.transposed else shape
+        return shape if self.axes is None else tuple(shape[axis] for axis in self.axes)
 
     def assign(self, value: Any) -> None:
         """Take over a value in Keras's layout. Raises `ShapeError` when it does not fit."""
         array = np.asarray(value)
         if array.shape != self.shape():
             raise ShapeError(f"{self.name}: the value has shape {array.shape}, not {self.shape()}")
-        array = array.T if self.transposed else array
+        array = array if self.axes is None else array.transpose(np.argsort(self.axes))
         self.variable.assign(np.ascontiguousarray(array, self.variable.dtype))
 
 

@@ -51,6 +51,6 @@ def who(function: str) -> str:
     if not RUNNING.stack:
         return function
     module = RUNNING.stack[-1]
-    if type(module).__module__.startswith("neurona.nn."):
+    if type(module).__module__.startswith(("neurona.nn.", "neurona.keras.")):
         return title_of(module)
     return f"{function} in {title_of(module)}"

@@ -5,6 +5,17 @@ from typing import Any
 from neurona.core.errors import ArgumentError, nearest
 from neurona.keras.layer import Layer
 from neurona.keras.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from neurona.keras.layers.convolution import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)
 from neurona.keras.layers.dense import Dense, Embedding
 from neurona.keras.layers.merging import (
     Add,
@@ -16,44 +27,99 @@ from neurona.keras.layers.merging import (
     Subtract,
 )
 from neurona.keras.layers.normalization import BatchNormalization, LayerNormalization
+from neurona.keras.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
 from neurona.keras.layers.regularization import Dropout, GaussianNoise
 from neurona.keras.layers.reshaping import Flatten, Input, InputLayer, Reshape
+from neurona.keras.layers.resizing import (
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
 
 __all__ = [
     "ELU",
     "Activation",
     "Add",
     "Average",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
     "BatchNormalization",
     "Concatenate",
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dropout",
     "Embedding",
     "Flatten",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "Input",
     "InputLayer",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
     "Maximum",
     "Minimum",
     "Multiply",
     "PReLU",
     "ReLU",
     "Reshape",
+    "SeparableConv1D",
+    "SeparableConv2D",
     "Softmax",
     "Subtract",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
 ]
 
 
-_LATER = ("Conv", "Pool", "LSTM", "GRU", "RNN", "Recurrent", "Bidirectional", "Attention")
+_LATER = ("LSTM", "GRU", "RNN", "Recurrent", "Bidirectional", "Attention")
 
 
 def __getattr__(name: str) -> Any:
     if name[:1].isupper():
         later = any(part in name for part in _LATER)
-        why = "; convolution, recurrent and attention layers come later" if later else ""
+        why = "; recurrent and attention layers come later" if later else ""
         # Not an AttributeError, of which `from … import` would keep only the name.
         raise ArgumentError(
             f"keras.layers: there is no {name}{why or nearest(name, __all__)} "

@@ -69,7 +69,7 @@ class Dense(Layer):
     def own_weights(self) -> Sequence[Weight]:
         if not self.built:
             return ()
-        kernel = Weight("kernel", self.linear.weight, transposed=True)
+        kernel = Weight("kernel", self.linear.weight, axes=(1, 0))
         if self.linear.bias is None:
             return (kernel,)
         return kernel, Weight("bias", self.linear.bias)

@@ -110,17 +110,32 @@ def _convolution(
         each(function, "stride", stride, axes),
         each(function, "dilation", dilation, axes),
     )
+    around = zeros_around(function, padding, w.shape[2:], strides, gaps)
+    batched = z if z.ndim == axes + 2 else reshape(z, (1, *z.shape))
+    y = convolved(function, batched, w, bias, strides, around, gaps, groups)
+    return y if batched is z else reshape(y, y.shape[1:])
+
+
+def convolved(
+    function: str,
+    x: Tensor,
+    weight: Tensor,
+    bias: Any,
+    strides: Shape,
+    padding: Padding,
+    dilation: Shape,
+    groups: int,
+) -> Tensor:
+    """The convolution of x (batch, channels, *spatial); padding: (before, after) of each axis."""
     attrs: dict[str, Any] = {
         "strides": strides,
-        "padding": zeros_around(function, padding, w.shape[2:], strides, gaps),
-        "dilation": gaps,
+        "padding": padding,
+        "dilation": dilation,
         "groups": groups,
         "layout": "channels first",
     }
-    batched = z if z.ndim == axes + 2 else reshape(z, (1, *z.shape))
-    output_shape(who(function), batched.shape, w.shape, **attrs)
-    y = add_bias(function, apply(CONV, batched, w, **attrs), bias)
-    return y if batched is z else reshape(y, y.shape[1:])
+    output_shape(who(function), x.shape, weight.shape, **attrs)
+    return add_bias(function, apply(CONV, x, weight, **attrs), bias)
 
 
 def add_bias(function: str, y: Tensor, bias: Any) -> Tensor:
