@@ -16,6 +16,7 @@ from neurona.compiler.lower import control, indices, prepare
 from neurona.compiler.lower.again import computed_again
 from neurona.compiler.lower.arrange import arranged
 from neurona.compiler.lower.control import Slot
+from neurona.compiler.lower.folding import folded
 from neurona.compiler.lower.plan import Plan, make_plan, value_key
 from neurona.compiler.lower.task import Task
 from neurona.compiler.lower.tasks import build_tasks
@@ -62,8 +63,9 @@ class Program:
         olds = [old for old, _ in writes]
         outputs = [*results, *[new for _, new in writes], *[ok for ok, _ in checks]]
         self.recorded, self.asked = outputs, outputs[len(outputs) - len(checks) :]
-        for simplify in (*SIMPLIFY, prepare.to_known_forms, prepare.masks_of_results, arranged):
+        for simplify in (*SIMPLIFY, prepare.to_known_forms, prepare.masks_of_results):
             outputs = simplify(outputs)
+        outputs = arranged(folded(outputs, fixed))
         ranges: control.Checks = []
         if not inner:
             outputs, ranges = control.expose_checks(outputs)

@@ -114,7 +114,7 @@ class Explanation:
     def loops(self, i: int) -> str:
         """The loop IR of kernel i, the sizes of a product or of packing."""
         task = self._tasks[i]
-        parts = (task.matmul, task.pack, task.along, task.kernel)
+        parts = (task.matmul, task.direct, task.pack, task.along, task.kernel)
         return "\n".join(str(part) for part in parts if part is not None) or str(task)
 
     def llvm(self, i: int) -> str:
@@ -175,6 +175,8 @@ class Explanation:
 def _kind(task: Task) -> str:
     if task.matmul is not None:
         return "product"
+    if task.direct is not None:
+        return "convolution"
     if task.pack is not None:
         return "pack"
     if task.along is not None:

@@ -23,6 +23,9 @@ CHANNELS, BATCH = "channels last", "batch last"
 FEW_CHANNELS = 16
 """Channels up to which they would leave vectors empty that a batch of MANY_SAMPLES fills."""
 MANY_SAMPLES = 16
+ROW_OF_PIXELS = 6
+"""Pixels in a row from which tiles of rows, and what can be done with them at once, are better
+than a product of all pixels."""
 
 BY_AXIS = {
     "window_max": ("window", "strides", "padding", "dilation"),
@@ -198,6 +201,8 @@ def _as_product(node: Node, lower: Convolution, first: Node, second: Node) -> No
     kernel = attrs["kernel"] if lower.by == "w" else second.shape[2:]
     plain = set(kernel) | set(attrs["strides"]) | {attrs["groups"]} == {1}
     if not plain or any(map(any, attrs["padding"])):
+        return None
+    if lower.by != "w" and first.shape[-2] >= ROW_OF_PIXELS:
         return None
     reshape, matmul = op("reshape"), op("matmul")
 

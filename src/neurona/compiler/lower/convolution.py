@@ -110,7 +110,7 @@ def _direct_tasks(node: Node, layouts: dict[int, Layout], *, forward: bool) -> l
             ("read", "read", "write"),
             (node,),
             direct.chunks,
-            along=direct,
+            direct=direct,
             flops=direct.flops,
         ),
     ]

@@ -29,7 +29,7 @@ from neurona.compiler.ir.views import Axes, Layout, aligned, is_generator, is_vi
 from neurona.compiler.lower.prepare import supported
 from neurona.compiler.machine import native
 from neurona.compiler.machine.matmul import one_panel
-from neurona.core.lowering import Contraction, Elementwise, Indexed, Reduction
+from neurona.core.lowering import Contraction, Convolution, Elementwise, Indexed, Reduction
 from neurona.core.node import Node
 
 FINISHED = 1 << 17
@@ -92,6 +92,8 @@ class Fusion:
                 self.place_beside(node)
             elif isinstance(lower, Contraction):
                 self.start_product(node)
+            elif isinstance(lower, Convolution) and finishes(node):
+                self.start_convolution(node)
             elif node.inputs and not is_view(node):
                 self.start(node).loops = False
 
@@ -166,6 +168,12 @@ class Fusion:
         group.loops = 0 < size < FINISHED and 1 not in node.shape[-2:]
         if group.loops:
             group.rows = group.every - {_column(group)}
+
+    def start_convolution(self, node: Node) -> None:
+        """Its tiles are finished whatever its size: what follows would read them from afar."""
+        group = self.start(node)
+        group.product = node
+        group.rows = group.every - {_column(group)}
 
     def split(self, group: Group, folded: frozenset[int]) -> str:
         """Choose rows and columns for a first reduction over the dimensions `folded`."""
@@ -258,7 +266,7 @@ class Fusion:
             return whole
         if kind == FINAL:
             # There is an accumulator for each row of tiles, and they are combined one by one.
-            if varies(product.shape):
+            if varies(product.shape) or isinstance(product.op.lower, Convolution):
                 return False
             folded = {axes[i] for i in reduced_axes(node)}
             return compute_dtype(node.dtype) == node.dtype and (whole or column not in folded)
@@ -414,6 +422,14 @@ class Fusion:
                 same[d] = left.pop(0)
         fits = all(home.extents[b] == other.extents[a] for a, b in same.items())
         return same if fits and len(set(same.values())) == len(same) else None
+
+
+def finishes(node: Node) -> bool:
+    """Whether a convolution takes an epilogue: the direct one with neighbouring results."""
+    lower = node.op.lower
+    plain = isinstance(lower, Convolution) and lower.by == "y" and node.attrs["groups"] == 1
+    shape = node.shape
+    return plain and node.attrs["layout"] == "channels last" and not {0, 1} & {*shape[1:]}
 
 
 def read_whole(order: list[Node]) -> set[int]:

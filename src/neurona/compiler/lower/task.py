@@ -10,8 +10,9 @@ from neurona.compiler.ir.sizes import typical
 from neurona.compiler.ir.storage import Key, Storage
 from neurona.compiler.lower.control import Control
 from neurona.compiler.machine import native
+from neurona.compiler.machine.convolution import ConvolutionEmitter, Direct
 from neurona.compiler.machine.emit import emit
-from neurona.compiler.machine.finish import FinishingEmitter
+from neurona.compiler.machine.finish import FinishingConvolution, FinishingEmitter
 from neurona.compiler.machine.matmul import Matmul, MatmulEmitter
 from neurona.compiler.machine.pack import PackEmitter, Packing
 from neurona.core.node import Node
@@ -36,10 +37,10 @@ class Written(Protocol):
 class Task:
     """One step. `roles` says what it does with each buffer: read, write, update, scratch.
 
-    A native task has `kernel` (loop IR), `matmul` (a product; the kernel, if there is one, is its
-    epilogue, and its operands are the first two buffers), `pack` (an operand's packing), `along`
-    (a scan, sort or convolution) or `control` (a choice or a loop); any other evaluates its node
-    in Python.
+    A native task has `kernel` (loop IR), `matmul` or `direct` (a product or a convolution; the
+    kernel, if there is one, is its epilogue, and its operands are the first two buffers), `pack`
+    (an operand's packing), `along` (a kernel of another kind) or `control` (a choice or a loop);
+    any other evaluates its node in Python.
     """
 
     buffers: tuple[Storage, ...]
@@ -48,6 +49,7 @@ class Task:
     chunks: int = 1
     kernel: Kernel | None = None
     matmul: Matmul | None = None
+    direct: Direct | None = None
     pack: Packing | None = None
     along: Written | None = None
     flops: int = 0
@@ -56,7 +58,7 @@ class Task:
     @property
     def native(self) -> bool:
         """Whether it is one native function; native choices and loops are sections of several."""
-        parts = (self.kernel, self.matmul, self.pack, self.along)
+        parts = (self.kernel, self.matmul, self.direct, self.pack, self.along)
         return any(part is not None for part in parts)
 
     @property
@@ -66,6 +68,10 @@ class Task:
             if self.kernel is not None:
                 return FinishingEmitter(self.matmul, self.kernel).run()
             return MatmulEmitter(self.matmul).run()
+        if self.direct is not None:
+            if self.kernel is not None:
+                return FinishingConvolution(self.direct, self.kernel).run()
+            return ConvolutionEmitter(self.direct).run()
         if self.pack is not None:
             return PackEmitter(self.pack).run()
         if self.along is not None:
@@ -77,7 +83,8 @@ class Task:
     @property
     def operands(self) -> list[Key]:
         """Keys of what a product reads while it writes."""
-        return [storage.key for storage in self.buffers[:2]] if self.matmul is not None else []
+        of_two = self.matmul is not None or self.direct is not None
+        return [storage.key for storage in self.buffers[:2]] if of_two else []
 
     @property
     def params(self) -> list[tuple[Storage, Param]]:

@@ -19,6 +19,7 @@ from neurona.compiler.lower.scatter import scatter_tasks
 from neurona.compiler.lower.task import Task
 from neurona.compiler.lower.transpose import transposed_task
 from neurona.compiler.machine import native
+from neurona.compiler.machine.finish import tiles_of
 from neurona.compiler.machine.matmul import Matmul, lanes_for
 from neurona.compiler.machine.scan import Running, lines
 from neurona.compiler.machine.sort import Sorting
@@ -121,10 +122,31 @@ def _loop_task(made: LoopTask) -> Task:
 def _product_tasks(
     group: Group, fusion: Fusion, layouts: dict[int, Layout], stored: set[int]
 ) -> list[Task]:
-    """Packing of a product's operands, the product with its epilogue, and what that leaves."""
+    """Packing of operands, a product or convolution with its epilogue, and what that leaves."""
     node = group.product
     if node is None:
         raise TypeError("a group without a product")
+    if isinstance(node.op.lower, Convolution):
+        *tasks, product = convolution_tasks(node, node.op.lower, layouts)
+    else:
+        *tasks, product = _matmul_tasks(node, layouts)
+    of = product.direct or product.matmul
+    if len(group.nodes) == 1 or of is None:
+        return [*tasks, product] if math.prod(node.shape) else []
+    last, *combining = EpilogueBuilder(group, fusion, layouts, stored, tiles_of(of)).build()
+    roles = tuple(param.role for param in last.kernel.params if param.role != "tile")
+    product = replace(
+        product,
+        buffers=(*product.buffers[:2], *last.buffers),
+        roles=("read", "read", *roles),
+        nodes=last.nodes,
+        kernel=last.kernel,
+    )
+    return [*tasks, product, *map(_loop_task, combining)]
+
+
+def _matmul_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
+    """Packing of a product's operands, and the product."""
     matmul, bases = _matmul(node, layouts)
     tasks: list[Task] = []
     operands: list[Storage] = []
@@ -138,26 +160,9 @@ def _product_tasks(
             tasks.append(Task(pair, ("read", "write"), (node,), packing.chunks, pack=packing))
             storage = packed
         operands.append(storage)
-    product = Task(
-        (*operands, storage_of(node)),
-        ("read", "read", "write"),
-        (node,),
-        matmul.chunks,
-        matmul=matmul,
-        flops=matmul.flops,
-    )
-    if len(group.nodes) == 1:
-        return [*tasks, product] if math.prod(node.shape) else []
-    last, *combining = EpilogueBuilder(group, fusion, layouts, stored, matmul).build()
-    roles = tuple(param.role for param in last.kernel.params if param.role != "tile")
-    product = replace(
-        product,
-        buffers=(*operands, *last.buffers),
-        roles=("read", "read", *roles),
-        nodes=last.nodes,
-        kernel=last.kernel,
-    )
-    return [*tasks, product, *map(_loop_task, combining)]
+    buffers, roles = (*operands, storage_of(node)), ("read", "read", "write")
+    product = Task(buffers, roles, (node,), matmul.chunks, matmul=matmul, flops=matmul.flops)
+    return [*tasks, product]
 
 
 def _matmul(node: Node, layouts: dict[int, Layout]) -> tuple[Matmul, tuple[Node, Node]]:

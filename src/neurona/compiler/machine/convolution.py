@@ -15,7 +15,6 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import ClassVar
 
 from neurona.compiler.ir.sizes import is_plain, plain
 from neurona.compiler.machine.pack import Packing, PanelText, even_chunks
@@ -67,7 +66,6 @@ class Direct:
     the packed weights, in whose panels the rows of a channel's taps lie one after another.
     """
 
-    kind: ClassVar[str] = "convolution"
     batch: int
     axes: tuple[Axis, ...]
     channels: int
@@ -136,6 +134,11 @@ class Direct:
     def flops(self) -> int:
         return self.rows * self.panels * self.row_flops
 
+    @property
+    def pixels(self) -> int:
+        """Pixels of the largest tile."""
+        return max(run.pixels for run in self.runs(0))
+
     def runs(self, first: int) -> Iterator[Run]:
         """The tiles of a phase of the innermost axis."""
         axis = self.axes[-1]
@@ -161,9 +164,6 @@ class Direct:
         if begun:
             yield begun
 
-    def text(self) -> str:
-        return ConvolutionEmitter(self).run()
-
 
 class ConvolutionEmitter(PanelText):
     """LLVM IR of a convolution: table (x, packed weights, results)."""
@@ -172,14 +172,17 @@ class ConvolutionEmitter(PanelText):
         super().__init__(convolution.dtype, convolution.lanes)
         self.of = convolution
         self.row_step = convolution.groups * convolution.columns
+        self.buffers = 3  # of the table
+        self.column = ""
+        self.places: list[str] = []
         self.functions: dict[object, str] = {}
 
     def run(self) -> str:
         of = self.of
         rows, columns = of.parts
         with self.function("void @kernel(ptr %table, i64 %first, i64 %last)"):
-            x, b, y = self.table(3)
-            x = self.pointer(x, of.x_offset)
+            x, b, *results = self.table(self.buffers)
+            x, y = self.pointer(x, of.x_offset), self.place_of_results(results)
             with self.loop("%first", "%last") as chunk:
                 start, stop = self.span(self.assign(f"sdiv i64 {chunk}, {columns}"), rows, of.rows)
                 part = self.assign(f"srem i64 {chunk}, {columns}")
@@ -191,6 +194,10 @@ class ConvolutionEmitter(PanelText):
                     with self.where(self.assign(f"icmp sgt i64 {last}, {full}")):
                         self.panel(str(full), rest, start, stop, x, b, y)
         return "\n".join([*self.finished, *sorted(self.declarations)])
+
+    def place_of_results(self, pointers: list[str]) -> str:
+        """Where the results are stored; more for those who make something of them."""
+        return pointers[0]
 
     def span(self, part: str, parts: int, count: int) -> tuple[str, str]:
         """The first of the things that a part holds, and the one behind its last."""
@@ -205,7 +212,7 @@ class ConvolutionEmitter(PanelText):
         """The rows start … stop − 1 of some channels of the results."""
         of = self.of
         b = self.pointer(b, self.assign(f"mul nsw i64 {panel}, {of.weights.panel_size}"))
-        y = self.pointer(y, self.assign(f"mul nsw i64 {panel}, {of.nr}"))
+        self.column = self.assign(f"mul nsw i64 {panel}, {of.nr}")
         with self.loop(start, stop) as row:
             places: list[str] = []
             rest = row
@@ -219,12 +226,17 @@ class ConvolutionEmitter(PanelText):
                 group = self.assign(f"sdiv i64 {rest}, {of.batch}")
                 each = math.prod((of.batch, *[axis.results for axis in of.axes[:-1]]))
                 within = self.assign(f"srem i64 {row}, {each}")
+            self.places = [sample, *places]
             at = self.moved((group, of.x_strides[0]), (sample, of.x_strides[1]))
             weights = self.pointer(b, self.moved((group, of.group_step)))
-            steps = (within, of.axes[-1].results * self.row_step), (group, of.columns)
-            self.row_of_tiles(
-                columns, places, self.pointer(x, at), weights, self.pointer(y, self.moved(*steps))
-            )
+            goal = self.row_of_results(y, within, group)
+            self.row_of_tiles(columns, self.pointer(x, at), weights, goal)
+
+    def row_of_results(self, y: str, row: str, group: str) -> str:
+        """Where a row of a group's results begins."""
+        of = self.of
+        steps = (row, of.axes[-1].results * self.row_step), (group, of.columns)
+        return self.pointer(self.pointer(y, self.column), self.moved(*steps))
 
     def moved(self, *steps: tuple[str, int]) -> str:
         """The sum of the numbers, each times its stride."""
@@ -235,21 +247,28 @@ class ConvolutionEmitter(PanelText):
                 at = step if at == "0" else self.assign(f"add nsw i64 {at}, {step}")
         return at
 
-    def row_of_tiles(self, columns: int, places: list[str], x: str, b: str, y: str) -> None:
+    def row_of_tiles(self, columns: int, x: str, b: str, y: str) -> None:
         of = self.of
         axis, stride = of.axes[-1], of.x_strides[-2]
         for first in range(min(axis.scale, axis.results)):
             runs = list(of.runs(first))
-            pixels = runs[0].pixels
             for run in runs:
                 with self.loop(str(run.first), str(run.last)) as tile:
-                    pixel = self.assign(f"mul nsw i64 {tile}, {pixels}")
+                    pixel = self.assign(f"mul nsw i64 {tile}, {runs[0].pixels}")
                     source = self.pointer(x, self.moved((pixel, axis.step * stride)))
-                    goal = self.pointer(y, first * self.row_step)
-                    goal = self.pointer(goal, self.moved((pixel, axis.scale * self.row_step)))
-                    name = self.tile(columns, first, run)
-                    arguments = [f"ptr {source}", f"ptr {b}", f"ptr {goal}"]
-                    self.call_own(name, *arguments, *[f"i64 {place}" for place in places])
+                    self.one_tile(columns, first, run, pixel, source, b, y)
+
+    def one_tile(
+        self, columns: int, first: int, run: Run, pixel: str, x: str, b: str, y: str
+    ) -> None:
+        """A tile from a phase's pixel on, of the row of results at y."""
+        at = self.moved((pixel, self.of.axes[-1].scale * self.row_step))
+        goal = self.pointer(self.pointer(y, first * self.row_step), at)
+        self.call_tile(columns, first, run, x, b, goal)
+
+    def call_tile(self, columns: int, first: int, run: Run, x: str, b: str, y: str) -> None:
+        numbers = [f"i64 {place}" for place in self.places[1:]]
+        self.call_own(self.tile(columns, first, run), f"ptr {x}", f"ptr {b}", f"ptr {y}", *numbers)
 
     # --- one tile ---
 

@@ -7,12 +7,15 @@ walk along runs of memory so short that they lie on more pages than the processo
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from neurona.compiler.ir.loops import Kernel, Nest, Statement
 from neurona.compiler.ir.sizes import typical
+from neurona.compiler.machine.convolution import ConvolutionEmitter, Direct, Run
 from neurona.compiler.machine.emit import Emitter
 from neurona.compiler.machine.matmul import FEW, Matmul, MatmulEmitter
+from neurona.core.dtypes import DType
+from neurona.core.op import Shape
 
 STRIP = 1024
 """Bytes of a strip's row."""
@@ -29,6 +32,32 @@ def strip_panels(mm: Matmul) -> int:
 def strip_width(mm: Matmul) -> int:
     """Columns of a strip in memory."""
     return strip_panels(mm) * mm.nr
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How (batch…, m, n) results come: rows of `tiles` tiles, of `mr` rows by `width` columns.
+
+    width: columns of a strip in memory, so many at most are handed over at once.
+    """
+
+    batch: Shape
+    m: int
+    n: int
+    mr: int
+    tiles: int
+    width: int
+    dtype: DType
+
+
+def tiles_of(product: Matmul | Direct) -> Tiles:
+    if isinstance(product, Direct):
+        *outer, last = [axis.results for axis in product.axes]
+        batch, pixels = (product.batch, *outer), product.pixels
+        tiles = -(-last // pixels)
+        return Tiles(batch, last, product.columns, pixels, tiles, product.nr, product.dtype)
+    mm = product
+    return Tiles(mm.batch, mm.m, mm.n, mm.mr, mm.tiles, strip_width(mm), mm.dtype)
 
 
 class EpilogueEmitter(Emitter):
@@ -51,7 +80,7 @@ class FinishingEmitter(MatmulEmitter):
     def __init__(self, mm: Matmul, epilogue: Kernel) -> None:
         super().__init__(mm)
         if strip_panels(mm) == mm.panels and mm.parts[1] == 1:
-            before, body = _narrow(epilogue.before, mm.n), _narrow(epilogue.body, mm.n)
+            before, body = narrow(epilogue.before, mm.n), narrow(epilogue.body, mm.n)
             epilogue = replace(epilogue, before=before, body=body)
         self.epilogue = replace(epilogue, name="epilogue")
         self.buffers, self.row_step = 1 + len(epilogue.params), strip_width(mm)
@@ -110,7 +139,43 @@ class FinishingEmitter(MatmulEmitter):
         self.call_tile(rows, columns, a, b, c)
 
 
-def _narrow(statements: tuple[Statement, ...], columns: int) -> tuple[Statement, ...]:
+class FinishingConvolution(ConvolutionEmitter):
+    """A convolution with an epilogue: table (x, packed weights, the epilogue's buffers).
+
+    A tile is computed into a buffer in the first cache, of which the epilogue takes it.
+    """
+
+    def __init__(self, convolution: Direct, epilogue: Kernel) -> None:
+        super().__init__(convolution)
+        self.epilogue = replace(epilogue, name="epilogue")
+        self.buffers, self.row_step = 1 + len(epilogue.params), convolution.nr
+        self.results: list[str] = []
+
+    def run(self) -> str:
+        emitter = EpilogueEmitter(self.epilogue, self.of.nr)
+        self.finished.append(emitter.run())
+        self.declarations |= emitter.declarations
+        self.sized |= emitter.sized
+        return super().run()
+
+    def place_of_results(self, pointers: list[str]) -> str:
+        tile = self.assign(f"alloca [{self.of.pixels * self.row_step} x {self.kind}], align 64")
+        self.results = [tile, *pointers]
+        return tile
+
+    def row_of_results(self, y: str, row: str, group: str) -> str:
+        return y
+
+    def one_tile(
+        self, columns: int, first: int, run: Run, pixel: str, x: str, b: str, y: str
+    ) -> None:
+        self.call_tile(columns, first, run, x, b, y)
+        numbers = ["0", pixel, self.column, str(run.pixels), str(columns), *self.places]
+        arguments = [f"ptr {buffer}" for buffer in self.results]
+        self.call_own("@epilogue", *arguments, *[f"i64 {number}" for number in numbers])
+
+
+def narrow(statements: tuple[Statement, ...], columns: int) -> tuple[Statement, ...]:
     """The statements with loops over `columns` columns."""
     return tuple(
         replace(part, loops=((part.loops[0][0], columns),)) if isinstance(part, Nest) else part
