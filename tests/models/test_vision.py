@@ -9,7 +9,6 @@ import pytest
 
 import neurona as ne
 from neurona import models, nn
-from neurona.models.lenet import CONNECTED
 from neurona.models.resnet import BasicBlock, Bottleneck
 
 PLAN16 = "1 1 p 2 2 p 4 4 4 p 8 8 8 p 8 8 8 p"
@@ -56,17 +55,6 @@ def test_parameters(name: str, options: dict[str, Any], count: int) -> None:
 )
 def test_parameters_of_large_networks(name: str, options: dict[str, Any], count: int) -> None:
     assert parameters(made(name, **options)) == count
-
-
-def test_the_layers_of_the_first_lenet() -> None:
-    network = models.OriginalLeNet5()
-    counts = {name: parameters(layer) for name, layer in network.named_children()}
-    assert counts == {
-        "c1": 156, "s2": 12, "c3": 1516, "s4": 32, "c5": 48_120, "f6": 10_164, "output": 0,
-    }  # fmt: skip
-    assert sum(map(len, CONNECTED)) == 60
-    # Every map of S2 is seen by ten of the maps of C3.
-    assert [sum(i in seen for seen in CONNECTED) for i in range(6)] == [10] * 6
 
 
 # --- the same as in PyTorch ---

@@ -15,7 +15,7 @@ import neurona as ne
 from neurona import data, nn, random, train
 from neurona.core.errors import CheckpointError, ShapeError
 from neurona.nn import functional
-from neurona.train.analysis import analyse
+from neurona.train.analysis import analyse, maps
 from neurona.train.analysis.health import alarms
 from neurona.train.analysis.material import as_pictures, picture_layout, to_bytes
 from neurona.train.analysis.samples import from_part, spread
@@ -337,3 +337,38 @@ def test_samples_of_parts() -> None:
         assert samples.targets == pytest.approx(2 * x[::2])
         assert samples.of == 10
     assert samples.names[1] == "sample 2"
+
+
+def test_activation_maps(tmp_path: Path) -> None:
+    digits = data.digits().take(range(40))
+    network = nn.Sequential(
+        nn.Conv2d(1, 10, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(10, 2, 4),
+        nn.Flatten(), nn.Linear(2, 10),
+    )  # fmt: skip
+    first = network[0]
+    first.weight.assign(first.weight.numpy() * (np.arange(10) != 4).reshape(10, 1, 1, 1))
+    preprocessing = train.ChannelsFirst(train.Division(16))
+    model = made(network, "cross_entropy", preprocessing=preprocessing, classes=digits.classes)
+    found, arrays = analysed(model, digits.inputs, digits.targets, tmp_path)
+    # Of convolution and ReLU the latter; maps of a single place are none.
+    layers = found["maps"]["layers"]
+    assert [(one["path"], one["shape"]) for one in layers] == [
+        ("1", [10, 8, 8]),
+        ("2", [10, 4, 4]),
+    ]
+    assert 4 not in layers[0]["channels"]
+    assert found["maps"]["samples"] == [0, 1, 2]
+    assert (arrays["maps"] == (digits.inputs[:3] * 255.0 / 16).round()).all()
+    wanted = network[:2].eval()(preprocessing.transform(digits.inputs[:3])).numpy()
+    wanted = wanted[:, layers[0]["channels"]]
+    shares = wanted / wanted.max(axis=(0, 2, 3), keepdims=True)
+    np.testing.assert_allclose(arrays["maps.0"] / 127, shares, atol=0.5 / 127 + 1e-6)
+    assert arrays["first_layer"].shape == (10, 3, 3)
+
+
+def test_large_maps_are_made_smaller() -> None:
+    values = np.arange(2 * 70 * 40, dtype=np.float64).reshape(1, 2, 70, 40)
+    small = maps._smaller(values)
+    assert small.shape == (1, 2, 23, 13)
+    assert small[0, 0, 0, 0] == values[0, 0, :3, :3].mean()
+    assert maps._smaller(values[:, :, :1]).shape == (1, 2, 1, 40)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neurona import data, train
-from neurona.core.errors import ArgumentError, CheckpointError, DTypeError
+from neurona.core.errors import ArgumentError, CheckpointError, DTypeError, ShapeError
 from neurona.train.preprocessing import from_json, to_json
 
 
@@ -28,6 +28,21 @@ def test_division_keeps_float_dtypes() -> None:
 def test_division_by_nonsense(divisor: Any) -> None:
     with pytest.raises(ArgumentError, match="divisor"):
         train.Division(divisor)
+
+
+def test_channels_first(rng: np.random.Generator) -> None:
+    pictures = rng.integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
+    whole = train.ChannelsFirst(data.Standardizer.fit(pictures, axis=(0, 1, 2)))
+    made = whole.transform(pictures)
+    assert made.shape == (4, 3, 5, 6)
+    np.testing.assert_allclose(made.mean(axis=(0, 2, 3)), 0, atol=1e-6)
+    back = from_json(json.loads(json.dumps(to_json(whole))))
+    assert isinstance(back, train.ChannelsFirst)
+    np.testing.assert_array_equal(back.transform(pictures), made)
+    grey = train.ChannelsFirst().transform(pictures[..., 0])
+    np.testing.assert_array_equal(grey[:, 0], pictures[..., 0])
+    with pytest.raises(ShapeError, match=r"\(4, 5\) must be pictures"):
+        train.ChannelsFirst().transform(pictures[:, :, 0, 0])
 
 
 def test_round_trips(rng: np.random.Generator) -> None:
@@ -50,6 +65,9 @@ def test_round_trips(rng: np.random.Generator) -> None:
         {"kind": "division"},
         {"kind": "division", "divisor": 0},
         {"kind": "division", "divisor": 2, "more": 1},
+        {"kind": "channels first"},
+        {"kind": "channels first", "first": {"kind": "division"}},
+        {"kind": "channels first", "first": {"kind": "channels first", "first": None}},
         {"kind": "standardizer", "mean": [0.0]},
         {"kind": "standardizer", "mean": [0.0], "scale": [0.0]},
         {"kind": "standardizer", "mean": [0.0], "scale": ["a"]},

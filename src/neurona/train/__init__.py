@@ -29,7 +29,7 @@ from neurona.train.metrics import (
 )
 from neurona.train.model import Model
 from neurona.train.plateau import ReduceOnPlateau
-from neurona.train.preprocessing import Division
+from neurona.train.preprocessing import ChannelsFirst, Division
 from neurona.train.rate_search import RateSearch, find_learning_rate
 from neurona.train.selection import parameter_groups
 from neurona.train.watch import WatchLayers
@@ -43,6 +43,7 @@ __all__ = [
     "Accuracy",
     "BinaryAccuracy",
     "Callback",
+    "ChannelsFirst",
     "ConfusionMatrix",
     "Division",
     "EarlyStopping",

@@ -112,7 +112,10 @@ class ChannelsFirst:
         """Return what has this `state`. Raises CheckpointError if nothing has."""
         if set(state) != {"first"}:
             raise CheckpointError(f"ChannelsFirst: state must hold 'first', found {sorted(state)}")
-        return cls(from_json(state["first"]))
+        first = state["first"]
+        if isinstance(first, Mapping) and first.get("kind") == "channels first":
+            raise CheckpointError("ChannelsFirst: 'first' holds another of the kind")
+        return cls(from_json(first))
 
 
 _KINDS: dict[str, type[Division] | type[Standardizer] | type[ChannelsFirst]] = {

@@ -21,6 +21,8 @@ from neurona.train.experiment import (
     run,
 )
 from neurona.train.experiment.parts import code_of, encoded
+from neurona.train.model import Model
+from neurona.train.preprocessing import ChannelsFirst, Division
 
 from .test_reading import TEXT
 
@@ -221,3 +223,35 @@ def test_values_that_are_refused(sections: dict[str, dict[str, Any]], message: s
     with pytest.raises(ArgumentError) as caught:
         make_model(config, load_parts(config))
     assert str(caught.value).startswith(message)
+
+
+CONVOLUTION = [
+    {"layer": "Conv2d", "out_channels": 4, "kernel_size": 3},
+    {"layer": "ReLU"},
+    {"layer": "Flatten"},
+    {"layer": "Linear"},
+]
+
+
+def test_pictures_for_convolutions_have_their_channels_in_front(tmp_path: Path) -> None:
+    config = config_of(network={"layers": CONVOLUTION}, training={"epochs": 3})
+    parts = load_parts(config)
+    model = make_model(config, parts)
+    assert model.preprocessing == ChannelsFirst(Division(16))
+    outcome = run(model, config, parts, verbose=False)
+    assert outcome.scores["accuracy"] > 0.8
+    outcome.model.save(tmp_path / "run")
+    again = Model.load(tmp_path / "run")
+    x = data.digits().inputs[:9]
+    np.testing.assert_array_equal(again.predict(x), outcome.model.predict(x))
+
+
+def test_channels_by_hand() -> None:
+    flat = config_of(data={"channels_first": True})
+    assert make_model(flat, load_parts(flat)).preprocessing == ChannelsFirst(Division(16))
+    config = config_of(data={"channels_first": False}, network={"layers": CONVOLUTION})
+    with pytest.raises(ArgumentError, match=r"network.layers\[0\]: Conv2d"):
+        make_model(config, load_parts(config))
+    both = {"kind": "LeNet5", "layers": CONVOLUTION}
+    with pytest.raises(ArgumentError, match=r"network.kind: give the name of a network or its"):
+        config_of(network=both)

@@ -120,3 +120,46 @@ def test_mistakes(layers: list[dict[str, Any]], message: str) -> None:
 def test_a_picture_without_flatten() -> None:
     with pytest.raises(ArgumentError, match="a Flatten layer in front makes one axis of them"):
         made([layer("Linear")], (4, 4))
+
+
+def test_convolutions_get_their_channels() -> None:
+    modules = made(
+        [
+            layer("Conv2d", out_channels=6, kernel_size=5, padding=2),
+            layer("BatchNorm2d"),
+            layer("ReLU"),
+            layer("MaxPool2d", kernel_size=2),
+            layer("Conv2d", out_channels=16, kernel_size=5, groups=2),
+            layer("AdaptiveAvgPool2d", output_size=2),
+            layer("Flatten"),
+            layer("Linear"),
+        ],
+        (1, 28, 28),
+    )
+    assert modules[0]["in_channels"] == 1
+    assert modules[1]["num_features"] == 6
+    assert modules[4]["in_channels"] == 6
+    assert modules[7]["in_features"] == 64
+
+
+def test_networks_by_name() -> None:
+    def network(kind: Any, inputs: tuple[int, ...], outputs: int = 10) -> nn.Module:
+        return make_network(NetworkConfig(kind=kind), inputs, FLOAT, outputs)
+
+    lenet = network({"name": "LeNet5", "activation": "tanh"}, (2, 28, 28), 7)
+    assert describe(lenet) == layer("LeNet5", num_classes=7, in_channels=2, activation="tanh")
+    assert describe(network("OriginalLeNet5", (1, 28, 28))) == layer("OriginalLeNet5")
+    for kind, inputs, message in (
+        ("LeNet6", (1, 28, 28), "network.kind: unknown name 'LeNet6'; did you mean 'LeNet5'?"),
+        ({"name": "LeNet5", "activaton": 1}, (1, 28, 28), "no option 'activaton'; did you mean"),
+        ({"name": "vgg16", "depth": 19}, (3, 32, 32), "vgg16 has no option 'depth'"),
+        ({"name": "ResNet", "depth": 20}, (3, 32, 32), "network.kind: ResNet: depth is one of 18"),
+        ({"activation": "relu"}, (1, 28, 28), "network.kind: 'name' is missing"),
+        ("LeNet5", (28, 28), "network.kind: pictures (batch, channel, row, column) are needed"),
+        ("LeNet5", (1, 20, 20), "network.kind: Linear 'fc1': last axis of x (2, 144)"),
+    ):
+        with pytest.raises(ArgumentError) as caught:
+            network(kind, inputs)
+        assert message in str(caught.value)
+    with pytest.raises(ArgumentError, match=r"the output is \(batch, 10\), \(batch, 3\) is needed"):
+        network("OriginalLeNet5", (1, 28, 28), 3)
