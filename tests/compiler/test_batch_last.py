@@ -209,3 +209,23 @@ def test_a_small_network_with_batches_of_many_sizes() -> None:
         layouts = [node.attrs["layout"] for task in program.plan.tasks for node in task.nodes
                    if node.op is CONV]  # fmt: skip
         assert layouts == ["batch last"] * 2
+
+
+def test_learning_with_batches_of_many_sizes() -> None:
+    """Activations with the batch innermost are an operand of the weights' gradient."""
+    ne.random.seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(108, 20))
+    parameters = list(network.parameters())
+
+    def step(x: Any) -> Any:
+        for parameter in parameters:
+            parameter.grad = None
+        ne.mean(network(x) ** 2).backward()
+        return [parameter.grad for parameter in parameters]
+
+    compiled = ne.compile(step)
+    for n in (64, 40, 7):
+        x = np.random.default_rng(n).normal(size=(n, 1, 8, 8)).astype(np.float32)
+        found = [gradient.numpy() for gradient in compiled(x)]
+        for one, other in zip(found, step(ne.asarray(x)), strict=True):
+            np.testing.assert_allclose(one, other.numpy(), atol=1e-6)

@@ -210,9 +210,8 @@ class PackEmitter(PanelText):
         if p.column_stride == 1:
             return self.run_of(self.pointer(row, first), live)
         lanes = p.lanes
-        offsets = ", ".join(f"i64 {(first + lane) * p.column_stride}" for lane in range(lanes))
         places = self.assign(
-            f"getelementptr inbounds {self.kind}, ptr {row}, <{lanes} x i64> <{offsets}>"
+            f"getelementptr inbounds {self.kind}, ptr {row}, <{lanes} x i64> {self.offsets(first)}"
         )
         return self.intrinsic(
             self.wide,
@@ -222,6 +221,19 @@ class PackEmitter(PanelText):
             self.mask(live),
             (self.wide, "zeroinitializer"),
         )
+
+    def offsets(self, first: int) -> str:
+        """How far the columns from `first` on are from the first one."""
+        stride, kind = self.packing.column_stride, f"<{self.packing.lanes} x i64>"
+        columns = range(first, first + self.packing.lanes)
+        if is_plain(stride):
+            return f"<{', '.join(f'i64 {column * stride}' for column in columns)}>"
+        # A constant vector holds no names.
+        one = self.assign(f"insertelement {kind} poison, i64 {stride}, i64 0")
+        zeros = f"<{self.packing.lanes} x i32> zeroinitializer"
+        splat = self.assign(f"shufflevector {kind} {one}, {kind} poison, {zeros}")
+        numbers = ", ".join(f"i64 {column}" for column in columns)
+        return self.assign(f"mul nsw {kind} {splat}, <{numbers}>")
 
     def save(self, vector: str, to: str, column: int) -> None:
         p = self.packing
