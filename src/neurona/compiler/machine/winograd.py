@@ -20,9 +20,9 @@ from neurona.core import dtypes
 
 MOST_CHUNKS = 64
 LEAST_CHUNKS = 8
-BLOCK = 56
+BLOCK = 28
 """Tiles of a block."""
-WEIGHTS = 1 << 21
+WEIGHTS = 1 << 25
 """Bytes of transformed weights that a chunk reads again and again."""
 
 
@@ -185,18 +185,21 @@ class WinogradEmitter(Tiles):
             with self.loop(first, last) as tile:
                 row = self.nth(self.inputs, self.assign(f"sub i64 {tile}, {first}"), w.inputs.row)
                 self.move("x", x, self.zeros, tile, row, ("0", str(w.x.channels)))
-            self.products(self.assign(f"sub i64 {last}, {first}"), panel, end, weights)
+            self.products(first, last, panel, end, x, y, weights)
             with self.loop(first, last) as tile:
                 row = self.nth(self.outputs, self.assign(f"sub i64 {tile}, {first}"), w.outputs.row)
                 self.move("y", y, self.beyond, tile, row, ends)
 
-    def products(self, count: str, first: str, last: str, weights: str) -> None:
-        """Multiply every plane of `count` rows by panels first … last − 1 of its weights.
+    def products(
+        self, start: str, stop: str, first: str, last: str, x: str, y: str, weights: str
+    ) -> None:
+        """Multiply every plane of tiles start … stop − 1 by panels first … last − 1 of its weights.
 
         The last tile of rows is computed whole: what its rows beyond the last hold is not used.
+        Meanwhile the next tiles of x are fetched, and the memory of y.
         """
         w, mm = self.w, self.w.product
-        tiles = self.blocks(count, mm.mr)
+        tiles = self.blocks(self.assign(f"sub i64 {stop}, {start}"), mm.mr)
         with self.loop("0", str(w.algorithm.places)) as plane:
             source = self.nth(self.inputs, plane, w.inputs.step)
             goal = self.nth(self.outputs, plane, w.outputs.step)
@@ -204,7 +207,14 @@ class WinogradEmitter(Tiles):
             with self.loop(first, last) as panel:
                 number = self.assign(f"add i64 {above}, {panel}")
                 b = self.nth(weights, number, w.x.channels * mm.nr)
-                c = self.nth(goal, self.assign(f"sub i64 {panel}, {first}"), mm.nr)
+                column = self.assign(f"sub i64 {panel}, {first}")
+                c = self.nth(goal, column, mm.nr)
+                part = self.assign(f"mul i64 {plane}, {w.slice}")
+                part = self.assign(f"add i64 {part}, {column}")
+                parts = w.algorithm.places * w.slice
+                self.ask_for(x, w.x, w.grid, stop, w.block, part, parts)
+                if w.parts[1] == 1:
+                    self.ask_for(y, w.y, w.grid, start, w.block, part, parts, write=True)
                 with self.loop("0", tiles) as tile:
                     left = self.nth(source, tile, mm.mr * w.inputs.row)
                     to = self.nth(c, tile, mm.mr * w.outputs.row)

@@ -47,7 +47,8 @@ class Field:
 class Planes:
     """Planes of `rows` rows of `width` vectors' elements, whose first elements are `step` apart.
 
-    Rows and planes are an odd number of lines apart, so that neighbours fall on different ones.
+    Planes are an odd number of lines apart, so that they fall on different ones of the cache, and
+    rows no multiple of 16 lines.
     """
 
     count: int
@@ -58,7 +59,8 @@ class Planes:
     def row(self) -> int:
         """From row to row in elements."""
         line = LINE // 4
-        return (-(-self.width // line) | 1) * line
+        lines = -(-self.width // line)
+        return (lines if lines % 16 else lines + 1) * line
 
     @property
     def step(self) -> int:
@@ -218,6 +220,27 @@ class Tiles(Maps):
         places = [self.assign(f"mul i64 {i}, {count}") for i in (part, following)]
         start, stop = [self.assign(f"sdiv i64 {place}, {parts}") for place in places]
         return start, stop
+
+    def ask_for(
+        self, maps: str, field: Field, grid: tuple[int, int], tile: str, block: int,
+        part: str, parts: int, *, write: bool = False,
+    ) -> None:  # fmt: skip
+        """Fetch a part of what `block` tiles from `tile` on read or write into the second cache.
+
+        Tiles of whole rows are runs of memory, so what lies between is about where they lie.
+        """
+        each = field.strides[0] // (grid[0] * grid[1])
+        lines = -(-4 * each * block // (LINE * parts))
+        first = self.assign(f"mul i64 {part}, {lines * LINE}")
+        start = self.assign(f"mul i64 {tile}, {field.strides[0] * 4}")
+        start = self.assign(f"sdiv i64 {start}, {grid[0] * grid[1]}")
+        at = self.assign(f"add i64 {start}, {first}")
+        how = [("i32", "1" if write else "0"), ("i32", "2"), ("i32", "1")]
+        for line in range(lines):
+            # Behind the end nothing is read: a prefetch of no memory does nothing.
+            here = self.assign(f"add i64 {at}, {line * LINE}")
+            place = self.assign(f"getelementptr i8, ptr {maps}, i64 {here}")
+            self.put(self.call("void", "llvm.prefetch.p0", ("ptr", place), *how))
 
     # --- rooms ---
 
