@@ -6,6 +6,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import neurona as ne
+import neurona.nn.functional as F
+from neurona.compiler.lower.winograd import choice, suits
 from neurona.compiler.machine import native
 from neurona.compiler.machine.winograd import Winograd
 from neurona.compiler.machine.winograd_gradient import GradientTransform, WeightGradient
@@ -13,6 +16,8 @@ from neurona.compiler.machine.winograd_matrices import Algorithm
 from neurona.compiler.machine.winograd_tiles import Field
 from neurona.compiler.machine.winograd_weights import WeightTransform
 from neurona.core.buffer import aligned_empty
+from neurona.core.op import registry
+from neurona.graph.passes import make
 
 EPS = 2.0**-23
 F2, F4, F5 = Algorithm(2, 3), Algorithm(4, 3), Algorithm(2, 5)
@@ -155,3 +160,51 @@ def test_shorter_vectors(compute):
     *_, wanted = compute(F4, CASES[0], native.host().lanes)
     *_, found = compute(F4, CASES[0], native.host().lanes // 2)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
+
+
+def kernels(compiled):
+    """The hand-written kernels of all programs of a compiled function."""
+    programs = [entry.program for entries in compiled.entries.values() for entry in entries]
+    return {type(task.along) for program in programs for task in program.plan.tasks}
+
+
+def test_compiled_functions_use_it():
+    rng = np.random.default_rng(0)
+
+    def gradients(x, w, g):
+        return ne.grad(lambda x, w: ne.sum(F.conv2d(x, w, padding=1) * g), argnums=(0, 1))(x, w)
+
+    convolved = ne.compile(lambda x, w: F.conv2d(x, w, padding=1))
+    derived = ne.compile(gradients)
+    w = rng.normal(size=(48, 64, 3, 3))
+    for images in (3, 5, 1):  # the second size makes a program for all
+        x, g = rng.normal(size=(images, 64, 9, 10)), rng.normal(size=(images, 48, 9, 10))
+        wanted = [F.conv2d(ne.asarray(x), ne.asarray(w), padding=1), *gradients(x, w, g)]
+        single = [array.astype(np.float32) for array in (x, w, g)]
+        for found, exact in zip([convolved(*single[:2]), *derived(*single)], wanted, strict=True):
+            exact = exact.numpy()
+            assert abs(found.numpy() - exact).max() < 30 * EPS * abs(exact).max()
+    assert Winograd in kernels(convolved)
+    assert {Winograd, WeightGradient} <= kernels(derived)
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "changes", "tile"),
+    [
+        ((8, 32, 32, 64), (64, 64, 3, 3), {}, 4),
+        ((1, 7, 7, 512), (512, 512, 3, 3), {}, None),  # mostly transformed weights
+        ((8, 27, 27, 96), (256, 96, 5, 5), {"padding": ((2, 2), (2, 2))}, 2),
+        ((8, 32, 32, 3), (64, 3, 3, 3), {}, None),
+        ((8, 32, 32, 64), (64, 64, 3, 3), {"strides": (2, 2)}, None),
+        ((8, 32, 32, 64), (64, 32, 3, 3), {"groups": 2}, None),
+    ],
+)
+def test_it_is_chosen_by_what_there_is_to_do(x, w, changes, tile):
+    attrs = {
+        "strides": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1,
+        "layout": "channels last",
+    }  # fmt: skip
+    node = make(registry()["conv"], *[ne.zeros(s)._node for s in (x, w)], **(attrs | changes))
+    found = choice(node)
+    assert suits(node) == (tile is not None)
+    assert (found and found.tile) == tile

@@ -12,6 +12,7 @@ from neurona.compiler.ir.storage import Storage, storage_of
 from neurona.compiler.ir.views import Layout, layout
 from neurona.compiler.lower.batch_last import batch_last_tasks
 from neurona.compiler.lower.task import Task
+from neurona.compiler.lower.winograd import suits, winograd_tasks
 from neurona.compiler.machine import native
 from neurona.compiler.machine.convolution import Axis, Direct
 from neurona.compiler.machine.convolution_weights import Gathering, WeightGradient
@@ -35,6 +36,8 @@ def convolution_tasks(node: Node, lower: Convolution, layouts: dict[int, Layout]
         raise NotAffine(f"{node!r}: a convolution needs its channels and spatial extents")
     if batch_last:
         return batch_last_tasks(node, layouts)
+    if suits(node):
+        return winograd_tasks(node, layouts)
     if lower.by == "w":
         return _weight_tasks(node, layouts)
     return _direct_tasks(node, layouts, forward=lower.by == "y")

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import ClassVar
 
 from neurona.compiler.ir.sizes import is_plain, plain
 from neurona.compiler.machine.matmul import Matmul, MatmulEmitter
 from neurona.compiler.machine.winograd_matrices import Algorithm
 from neurona.compiler.machine.winograd_tiles import LINE, MOST_ROOMS, Field, Planes, Tiles
-from neurona.core import dtypes
+from neurona.core import config, dtypes
 
 MOST_CHUNKS = 64
 LEAST_CHUNKS = 8
@@ -33,6 +34,7 @@ class Winograd:
     x, y: patches of the maps. images: how many; grid: rows and columns of tiles of each.
     """
 
+    kind: ClassVar[str] = "convolution"
     algorithm: Algorithm
     x: Field
     y: Field
@@ -110,7 +112,7 @@ class Winograd:
 
     @property
     def rooms(self) -> int:
-        return min(MOST_ROOMS, self.chunks)
+        return min(config.threads(), MOST_ROOMS, self.chunks)
 
     @property
     def room(self) -> int:

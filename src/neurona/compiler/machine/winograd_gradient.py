@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import ClassVar
 
 from neurona.compiler.ir.sizes import is_plain, plain
 from neurona.compiler.machine.matmul import Matmul
@@ -18,7 +19,7 @@ from neurona.compiler.machine.winograd import Products
 from neurona.compiler.machine.winograd_maps import Maps
 from neurona.compiler.machine.winograd_matrices import Algorithm, transpose
 from neurona.compiler.machine.winograd_tiles import LINE, MOST_ROOMS, Field, Planes, Tiles
-from neurona.core import dtypes
+from neurona.core import config, dtypes
 
 LEAST_CHUNKS = 8
 MOST_GROUPS = 16
@@ -35,6 +36,7 @@ class WeightGradient:
     images: how many maps there are; grid: rows and columns of tiles of each.
     """
 
+    kind: ClassVar[str] = "convolution"
     algorithm: Algorithm
     x: Field
     g: Field
@@ -111,7 +113,7 @@ class WeightGradient:
 
     @property
     def rooms(self) -> int:
-        return min(MOST_ROOMS, self.chunks)
+        return min(config.threads(), MOST_ROOMS, self.chunks)
 
     @property
     def room(self) -> int:
@@ -192,6 +194,9 @@ class GradientEmitter(Tiles):
         sums = self.nth(self.nth(sums, group, w.sums.size), row, w.sums.row)
         sums = self.pointer(sums, column)
         start, stop = self.share(group, groups, self.blocks(w.tiles, w.block))
+        if not is_plain(w.tiles):
+            with self.where(self.assign(f"icmp eq i64 {start}, {stop}")):
+                self.nothing(high, wide, sums)
         with self.loop(start, stop) as block:
             first = self.assign(f"mul i64 {block}, {w.block}")
             last = self.reach(first, w.block, w.tiles)
@@ -207,6 +212,15 @@ class GradientEmitter(Tiles):
                 self.products("put", high, wide, sums)
             with self.where(self.assign(f"xor i1 {begun}, true")):
                 self.products("add", high, wide, sums)
+
+    def nothing(self, high: str, wide: str, sums: str) -> None:
+        """Sums of no tiles."""
+        w = self.w
+        with self.loop("0", str(w.algorithm.places)) as plane:
+            first = self.nth(sums, plane, w.sums.step)
+            with self.loop("0", high) as row, self.loop("0", wide, self.lanes) as column:
+                place = self.pointer(self.nth(first, row, w.sums.row), column)
+                self.put(f"store {self.wide} zeroinitializer, ptr {place}, align 4")
 
     def fill(self, count: str) -> None:
         """Zeros in place of the tiles that the last block lacks."""
@@ -248,6 +262,7 @@ class GradientTransform:
     filters, channels: of the weights (filters, channels, kernel, kernel), which are row-major.
     """
 
+    kind: ClassVar[str] = "pack"
     algorithm: Algorithm
     groups: int
     sums: Planes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from neurona.compiler.machine.pack import even_chunks
 from neurona.compiler.machine.winograd_maps import Maps
@@ -20,6 +21,7 @@ class WeightTransform:
     kernels are turned by 180°, as the gradient by the input wants them.
     """
 
+    kind: ClassVar[str] = "pack"
     algorithm: Algorithm
     depth: int
     columns: int
