@@ -36,10 +36,14 @@ class CallRun(Run):
 
 @dataclass(kw_only=True)
 class CallOutcome(Comparison[CallRun]):
-    """All that came out of one operation; `copy_all` has bytes per second, by kind of store."""
+    """All that came out of one operation; `copy_all` has bytes per second, by kind of store.
+
+    `peak_flops` is the most that the machine can do per second, where the operation has FLOPs.
+    """
 
     title: str
     operation: Operation
+    peak_flops: float | None = None
     copy_all: dict[str, list[float]] = field(default_factory=dict)
 
     def copy_ms(self) -> list[float] | None:
@@ -48,6 +52,12 @@ class CallOutcome(Comparison[CallRun]):
             return None
         best = max(self.copy_all.values(), key=statistics.median)
         return [1e3 * self.operation.traffic / rate for rate in best]
+
+    def fraction_of_peak(self, run: CallRun) -> float | None:
+        """FLOPs per second ÷ the machine's peak."""
+        if self.peak_flops is None or self.operation.flops is None:
+            return None
+        return self.operation.flops / (1e-3 * run.ms) / self.peak_flops
 
     def fraction_of_copy(self, run: CallRun) -> float | None:
         """Median over the rounds of the copy's time ÷ this run's."""
@@ -66,6 +76,7 @@ class Workers:
         self._cpus = choose_cpus(settings.threads)
         self._stack = ExitStack()
         self._workers: dict[str, Worker] = {}
+        self._peak: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -94,6 +105,13 @@ class Workers:
             self._workers[name] = worker
         return worker
 
+    def peak_flops(self) -> float:
+        """What the machine can do per second, measured when it is first wanted."""
+        if self._peak is None:
+            reply = self.get("probe").ask("peak", threads=self._settings.threads)
+            self._peak = float(reply["flops"])
+        return self._peak
+
 
 def run_operation(
     operation: Operation,
@@ -111,6 +129,9 @@ def run_operation(
     With `latencies` every call is timed by itself, else a round's calls together.
     """
     outcome = CallOutcome(title=title, operation=operation)
+    if operation.flops:
+        note(f"{title}: measuring what the machine can do")
+        outcome.peak_flops = workers.peak_flops()
     note(f"{title}: computing what is expected")
     expected = operation.expect(operation.inputs(settings.seed))
     runs = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from benchmarks.call_harness import REFERENCE, CallOutcome, CallRun
 from benchmarks.peers import Peer
 from benchmarks.report import MEGABYTE, milliseconds
 
+FEW = 8  # operations, up to which the times of all variants are told
+
 
 def call_record(outcome: CallOutcome) -> dict[str, Any]:
     """One entry of "cases" in the JSON file."""
@@ -26,6 +29,7 @@ def call_record(outcome: CallOutcome) -> dict[str, Any]:
         "batch": operation.batch,
         "flops": operation.flops,
         "traffic_bytes": operation.traffic,
+        "peak_gflops": None if outcome.peak_flops is None else outcome.peak_flops / 1e9,
         "copy_ms": None if copies is None else statistics.median(copies),
         "copy_gbs": {
             stores: statistics.median(rates) / 1e9 for stores, rates in outcome.copy_all.items()
@@ -48,6 +52,7 @@ def _run_record(outcome: CallOutcome, run: CallRun) -> dict[str, Any]:
         "ms_all": run.ms_all,
         "ratio": outcome.ratio(run),
         "gflops": None if flops is None else flops / run.ms / 1e6,
+        "fraction_of_peak": outcome.fraction_of_peak(run),
         "gbs": traffic / run.ms / 1e6,
         "fraction_of_copy": outcome.fraction_of_copy(run),
         "warmup_s": run.built["build_s"] + run.first_step_s,
@@ -91,13 +96,15 @@ def operations_table(
     table.add_column("case", no_wrap=True)
     rate = "GFLOP/s" if all(outcome.operation.flops for outcome in outcomes) else "GB/s"
     beside_copy = any(outcome.copy_all for outcome in outcomes)
-    headings = ["neurona ms", rate, *["of copy"] * beside_copy]
+    of_peak = rate == "GFLOP/s"
+    headings = ["neurona ms", rate, *["of peak"] * of_peak, *["of copy"] * beside_copy]
     others = [peer.name for peer in peers if peer.name != "neurona"]
     for heading in [*headings, *(h for other in others for h in (f"{other} ms", "ratio"))]:
         table.add_column(heading, justify="right", no_wrap=True)
     for outcome in outcomes:
         table.add_row(
-            escape(outcome.title.partition("/")[2]), *_cells(outcome, others, beside_copy)
+            escape(outcome.title.partition("/")[2]),
+            *_cells(outcome, others, of_peak=of_peak, beside_copy=beside_copy),
         )
     means = geometric_means(outcomes)
     notes = [
@@ -112,14 +119,18 @@ def operations_table(
     return Lines(table, *notes, *_complaints(outcomes))
 
 
-def _cells(outcome: CallOutcome, others: Sequence[str], beside_copy: bool) -> list[str]:
+def _cells(
+    outcome: CallOutcome, others: Sequence[str], *, of_peak: bool, beside_copy: bool
+) -> list[str]:
     runs = {run.peer.name: run for run in outcome.runs}
-    cells = ["–", "–", *["–"] * beside_copy]
+    cells = ["–", "–", *["–"] * of_peak, *["–"] * beside_copy]
     if ours := runs.get("neurona"):
         flops, traffic = outcome.operation.flops, outcome.operation.traffic
         cells[:2] = [milliseconds(ours.ms), f"{(flops or traffic) / ours.ms / 1e6:.1f}"]
-        if (fraction := outcome.fraction_of_copy(ours)) is not None:
+        if of_peak and (fraction := outcome.fraction_of_peak(ours)) is not None:
             cells[2] = f"{fraction:.2f}"
+        if (fraction := outcome.fraction_of_copy(ours)) is not None:
+            cells[-1] = f"{fraction:.2f}"
     for other in others:
         run = runs.get(other)
         ratio = None if run is None else outcome.ratio(run)
@@ -131,14 +142,23 @@ def _cells(outcome: CallOutcome, others: Sequence[str], beside_copy: bool) -> li
 def _remarks(outcomes: Sequence[CallOutcome]) -> list[str]:
     """Times of peers that have several variants, and how the table is to be read."""
     remarks = []
+    fastest: dict[str, Counter[str]] = {}
     for outcome in outcomes:
-        by_peer: dict[str, list[CallRun]] = {}
-        for run in outcome.variants:
-            by_peer.setdefault(run.peer.name, []).append(run)
-        for name, runs in by_peer.items():
-            if len(runs) > 1:
+        for best in outcome.runs:
+            runs = [run for run in outcome.variants if run.peer.name == best.peer.name]
+            if len(runs) == 1:
+                continue
+            fastest.setdefault(best.peer.name, Counter())[best.variant.name] += 1
+            if len(outcomes) <= FEW:
                 times = ", ".join(f"{run.variant.name} {milliseconds(run.ms)} ms" for run in runs)
-                remarks.append(f"{outcome.title}: {name} {times}; the fastest counts")
+                remarks.append(f"{outcome.title}: {best.peer.name} {times}; the fastest counts")
+    if len(outcomes) > FEW:
+        for name, counts in fastest.items():
+            times = ", ".join(f"{variant} {count}" for variant, count in counts.most_common())
+            remarks.append(f"{name}: the fastest variant counts; how often it was which: {times}")
+    if any(outcome.peak_flops for outcome in outcomes):
+        best = max(outcome.peak_flops or 0 for outcome in outcomes)
+        remarks.append(f"of peak = GFLOP/s ÷ {best / 1e9:.0f}, the machine's")
     if any(outcome.copy_all for outcome in outcomes):
         remarks.append("of copy = time to copy as many bytes ÷ Neurona's")
     remarks.append(f"ratio = time ÷ Neurona's; all results checked against {REFERENCE}")
@@ -152,7 +172,8 @@ def latency_table(
     table = Table(title=f"{name}: inference, {description}", title_justify="left")
     table.add_column("batch", justify="right")
     table.add_column("framework", no_wrap=True)
-    for heading in ("median ms", "p95 ms", "range of medians", "ratio", "GFLOP/s", "warm-up s"):
+    headings = ("median ms", "p95 ms", "range of medians", "ratio", "GFLOP/s", "of peak")
+    for heading in (*headings, "warm-up s"):
         table.add_column(heading, justify="right", no_wrap=True)
     for outcome in outcomes:
         for run in outcome.runs:
@@ -166,6 +187,7 @@ def latency_table(
                 f"{milliseconds(min(run.ms_all))} … {milliseconds(max(run.ms_all))}",
                 "–" if ratio is None else f"{ratio:.2f}",
                 f"{record['gflops']:.1f}",
+                f"{record['fraction_of_peak'] or 0:.2f}",
                 f"{record['warmup_s']:.2f}",
             )
         table.add_section()

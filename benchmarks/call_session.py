@@ -18,7 +18,7 @@ from benchmarks.session import Reply, Session
 class CallSession(Session):
     """One framework, one operation after another; each build drops the one before."""
 
-    commands = Session.commands | {"build", "results", "latencies", "copy"}
+    commands = Session.commands | {"build", "results", "latencies", "copy", "peak"}
 
     def __init__(self) -> None:
         self._call: Call | None = None
@@ -93,6 +93,12 @@ class CallSession(Session):
             loops = CopyLoops(threads, traffic)
             self._copies = {(threads, traffic): loops}
         return {"rates": loops.rates(seconds)}
+
+    def peak(self, threads: int) -> Reply:
+        """The most float32 operations per second that these threads can do."""
+        from benchmarks.probe import measure_peak
+
+        return {"flops": measure_peak(threads)}
 
     def memory(self) -> Reply:
         """Peak memory in bytes since the build, over what the process held before it."""

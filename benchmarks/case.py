@@ -7,9 +7,12 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from benchmarks.peers import Variant  # which needs `nearest_name`
 
 Arrays = dict[str, np.ndarray]
 Batch = tuple[np.ndarray, ...]
@@ -70,7 +73,8 @@ class Case:
     and both gradients where they are needed). `traffic` is the least number of bytes that one
     step must read and write beside them: parameters, optimiser slots and the batch.
     `undetermined` names arrays of the state that arithmetic alone does not determine, with the
-    reason given where the case is written; they are left out of the check.
+    reason given where the case is written; they are left out of the check. `variants` are run
+    beside a peer's own, by the peer's name.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Case:
     make_batches: Callable[[np.random.Generator], list[Batch]]
     builds: Mapping[str, Build]
     undetermined: frozenset[str] = field(default_factory=frozenset)
+    variants: Mapping[str, tuple[Variant, ...]] = field(default_factory=dict)
 
     def problem(self, seed: int) -> Problem:
         """The weights and batches of this seed; the same in every process."""

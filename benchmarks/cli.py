@@ -29,7 +29,8 @@ from neurona.core import config
 
 BUSY_LOAD = 0.5
 REPORT_WIDTH = 120  # where there is no terminal to ask
-TRAIN_PEERS, OTHER_PEERS = ",".join(PEERS), ",".join(CALL_PEERS)
+TRAIN_PEERS, INFER_PEERS = ",".join(PEERS), ",".join(CALL_PEERS)
+OPS_PEERS = "torch,onnxruntime"
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -115,10 +116,11 @@ def ops(
         list[str] | None,
         typer.Argument(
             metavar="[GROUP…]",
-            help=f"Any of: {', '.join(group_names())}; one operation as GROUP/NAME. Default: all.",
+            help=f"Any of: {', '.join(group_names())}; operations as GROUP/NAME,"
+            f" * and ? standing for letters. Default: all.",
         ),
     ] = None,
-    peers: Peers = OTHER_PEERS,
+    peers: Peers = OPS_PEERS,
     rounds: Rounds = 10,
     threads: Threads = None,
     round_seconds: RoundSeconds = 0.1,
@@ -169,8 +171,11 @@ def infer(
     networks: Annotated[
         list[str], typer.Argument(metavar="NETWORK", help=f"Any of: {', '.join(network_names())}.")
     ],
-    batch: Annotated[str, typer.Option(help="Comma-separated batch sizes.")] = "1,128",
-    peers: Peers = OTHER_PEERS,
+    batch: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated batch sizes; default: the network's own."),
+    ] = None,
+    peers: Peers = INFER_PEERS,
     rounds: Rounds = 10,
     threads: Threads = None,
     round_seconds: RoundSeconds = 0.3,
@@ -183,7 +188,7 @@ def infer(
     Exit code 1 if a framework failed or did not match, 2 for bad arguments.
     """
     _check_names("network", networks, network_names())
-    sizes = _batch_sizes(batch)
+    sizes = None if batch is None else _batch_sizes(batch)
     chosen = _chosen_peers(peers, CALL_PEERS)
     settings = Settings(
         threads=_chosen_threads(threads), rounds=rounds, round_seconds=round_seconds, seed=seed
@@ -197,7 +202,7 @@ def infer(
             raise TypeError(f"{module}.SOURCE must be a Network")
         of_network: list[CallOutcome] = []
         with Workers(settings) as workers, console.status("") as status:
-            for size in sizes:
+            for size in sizes or network.batches:
                 outcome = run_operation(
                     network.at_batch(size),
                     chosen,

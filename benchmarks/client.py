@@ -74,7 +74,8 @@ def choose_cpus(threads: int) -> list[int] | None:
 class Worker:
     """A running worker; `ask` sends a request and waits for its reply.
 
-    `kind` is "training" or "calls": what it can be asked.
+    `kind` is "training" or "calls": what it can be asked. Compiled code is kept in the folder
+    `cache`, an empty one of its own if there is none; with `warm_cache` where the user has it.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Worker:
         threads: int,
         cpus: Sequence[int] | None,
         warm_cache: bool = False,
+        cache: Path | None = None,
         kind: str = "training",
     ) -> None:
         self.label = label
@@ -91,7 +93,7 @@ class Worker:
             prefix="neurona-benchmark-", ignore_cleanup_errors=True
         )
         self.folder = Path(self._files.name)
-        cache = None if warm_cache else self.folder / "cache"
+        self.cache = None if warm_cache else cache or self.folder / "cache"
         self._log = (self.folder / "stderr.txt").open("w+", encoding="utf-8", errors="replace")
         command = [sys.executable, "-m", "benchmarks.worker", kind]
         if cpus is not None:
@@ -99,7 +101,7 @@ class Worker:
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=worker_environment(threads, cache),
+            env=worker_environment(threads, self.cache),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

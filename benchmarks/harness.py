@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,10 +18,15 @@ from benchmarks.rounds import Comparison, Failure, Note, Run, Settings, time_rou
 
 @dataclass
 class TrainingRun(Run):
-    """A framework training a case; `trace` is held until it is compared with the reference's."""
+    """A framework training a case; `trace` is held until it is compared with the reference's.
+
+    `cached_s` is what building and the first step take in a new process that finds the code of
+    the first.
+    """
 
     trace: Trace | None = None
     deviation: Deviation | None = None
+    cached_s: float | None = None
 
 
 @dataclass(kw_only=True)
@@ -77,6 +83,10 @@ def run_case(
         expected = _reference_trace(case, reference, runs, module, settings, note, start)
         runs = _checked(outcome, runs, expected, settings)
         time_rounds(outcome, runs, settings, lambda text: note(f"{case.name}: {text}"))
+        for run in outcome.runs:
+            if run.peer.keeps_code and run.worker.cache:
+                note(f"{case.name}: building {run.worker.label} from its cache")
+                _build_from_cache(outcome, run, module, settings, cpus)
     return outcome
 
 
@@ -96,7 +106,9 @@ def _build_all(
         if peer.build not in outcome.case.builds:
             outcome.skipped.append(Failure(peer.name, "the case is not written for it"))
             continue
-        for variant in peer.variants:
+        variants = (*peer.variants, *outcome.case.variants.get(peer.name, ()))
+        peer = dataclasses.replace(peer, variants=variants)
+        for variant in variants:
             note(f"{outcome.case.name}: building {peer.label(variant)}")
             run = TrainingRun(peer, variant, start(peer.label(variant)))
             try:
@@ -109,7 +121,9 @@ def _build_all(
     return runs
 
 
-def _train_checked_steps(run: TrainingRun, case: Case, module: str, settings: Settings) -> None:
+def _train_checked_steps(
+    run: TrainingRun, case: Case, module: str, settings: Settings, steps: int | None = None
+) -> None:
     run.built = run.worker.ask(
         "build",
         module=module,
@@ -119,10 +133,29 @@ def _train_checked_steps(run: TrainingRun, case: Case, module: str, settings: Se
         seed=settings.seed,
     )
     state_file = run.worker.folder / "state.npz"
-    reply = run.worker.ask("losses", steps=case.tolerance.steps, state_file=str(state_file))
+    steps = steps or case.tolerance.steps
+    reply = run.worker.ask("losses", steps=steps, state_file=str(state_file))
     run.first_step_s = reply["first_step_s"]
     with np.load(state_file) as arrays:
         run.trace = Trace(reply["losses"], dict(arrays))
+
+
+def _build_from_cache(
+    outcome: Outcome,
+    run: TrainingRun,
+    module: str,
+    settings: Settings,
+    cpus: Sequence[int] | None,
+) -> None:
+    label = f"{run.worker.label} from its cache"
+    with Worker(label, threads=settings.threads, cpus=cpus, cache=run.worker.cache) as worker:
+        again = TrainingRun(run.peer, run.variant, worker)
+        try:
+            _train_checked_steps(again, outcome.case, module, settings, steps=1)
+        except WorkerError as error:
+            outcome.fail(label, error)
+        else:
+            run.cached_s = again.built["build_s"] + again.first_step_s
 
 
 def _reference_trace(

@@ -28,6 +28,16 @@ def sgd(learning_rate: float) -> Rule:
     return lambda parameters: (), apply
 
 
+def momentum(learning_rate: float, factor: float) -> Rule:
+    """v ← μ v + g, p ← p − η v."""
+
+    def apply(parameters: Tree, gradients: Tree, velocity: Any) -> tuple[Tree, Any]:
+        velocity = jax.tree.map(lambda v, g: factor * v + g, velocity, gradients)
+        return jax.tree.map(lambda p, v: p - learning_rate * v, parameters, velocity), velocity
+
+    return lambda parameters: jax.tree.map(jnp.zeros_like, parameters), apply
+
+
 def adam(learning_rate: float, weight_decay: float = 0.0) -> Rule:
     """Adam (Kingma and Ba 2015); with `weight_decay` AdamW, p shrinks by η·decay first."""
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8

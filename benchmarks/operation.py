@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -90,11 +91,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Network:
-    """A network whose inference is timed; an operation is named by the batch size."""
+    """A network whose inference is timed; an operation is named by the batch size.
+
+    `batches` are the sizes where none is asked for.
+    """
 
     name: str
     description: str
     at_batch: Callable[[int], Operation]
+    batches: tuple[int, ...]
 
     def operation(self, name: str) -> Operation:
         return self.at_batch(int(name))
@@ -123,7 +128,7 @@ def network_names() -> list[str]:
 def choose_operations(wanted: Iterable[str]) -> list[Group]:
     """The groups named, cut down to the operations named as GROUP/OPERATION; all if none is.
 
-    ValueError for an unknown name.
+    OPERATION may hold * and ?, as in file names. ValueError for an unknown name.
     """
     known = group_names()
     picked: dict[str, list[str] | None] = {}
@@ -142,10 +147,14 @@ def choose_operations(wanted: Iterable[str]) -> list[Group]:
             raise TypeError(f"benchmarks.operations.{name}.SOURCE must be a Group")
         if operations is not None:
             names = [operation.name for operation in group.operations]
-            for operation in operations:
-                if operation not in names:
-                    raise ValueError(nearest_name(f"operation of {name}", operation, names))
-            chosen = tuple(o for o in group.operations if o.name in operations)
+            for pattern in operations:
+                if not fnmatch.filter(names, pattern):
+                    raise ValueError(nearest_name(f"operation of {name}", pattern, names))
+            chosen = tuple(
+                operation
+                for operation in group.operations
+                if any(fnmatch.fnmatchcase(operation.name, pattern) for pattern in operations)
+            )
             group = Group(group.name, group.description, chosen)
         groups.append(group)
     return groups

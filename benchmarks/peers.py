@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ class Variant:
 class Peer:
     """A framework: `package` and `also` must be importable, `build` picks the case's build.
 
-    Every variant is run in its own process; the fastest stands for the peer.
+    Every variant is run in its own process; the fastest stands for the peer. `keeps_code` says
+    that compiled code is kept on disk and found again by the next process.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Peer:
     build: str
     variants: tuple[Variant, ...] = (Variant("default", {}),)
     also: tuple[str, ...] = ()
+    keeps_code: bool = False
 
     def missing(self) -> str | None:
         """The first of its packages that is not installed; none is imported here."""
@@ -41,7 +44,7 @@ class Peer:
         return self.name if len(self.variants) == 1 else f"{self.name} ({variant.name})"
 
 
-NEURONA = Peer("neurona", package="neurona", build="neurona")
+NEURONA = Peer("neurona", package="neurona", build="neurona", keeps_code=True)
 TORCH = Peer(
     "torch",
     package="torch",
@@ -56,6 +59,7 @@ TORCH_COMPILE = Peer(
         Variant("fused", {"compile": "forward", "fused": True}),
         Variant("whole step", {"compile": "step"}),
     ),
+    keeps_code=True,
 )
 MAX_AUTOTUNE = Variant(
     "max-autotune",
@@ -68,9 +72,18 @@ JAX = Peer(
     variants=(Variant("default", {}), Variant("sync dispatch", {"dispatch": "sync"})),
 )
 PEERS = {peer.name: peer for peer in (TORCH, TORCH_COMPILE, JAX)}
-# Single operations and inference: eager PyTorch without gradients, ONNX Runtime.
+# Single operations and inference: PyTorch without gradients, ONNX Runtime.
 CALL_PEERS = {
     "torch": Peer("torch", package="torch", build="torch"),
+    "torch-compile": Peer(
+        "torch-compile",
+        package="torch",
+        build="torch-compile",
+        variants=(
+            Variant("default", {"compile": True}),
+            Variant("freezing", {"compile": True, "freezing": True}),
+        ),
+    ),
     "onnxruntime": Peer("onnxruntime", package="onnxruntime", build="onnxruntime", also=("onnx",)),
 }
 # Whose loss curve the others must follow: the first of these that is installed.
@@ -90,7 +103,7 @@ def parse_peers(
     peers = [known[name] for name in names]
     if max_autotune:
         peers = [
-            Peer(p.name, p.package, p.build, (*p.variants, MAX_AUTOTUNE))
+            dataclasses.replace(p, variants=(*p.variants, MAX_AUTOTUNE))
             if p is TORCH_COMPILE
             else p
             for p in peers

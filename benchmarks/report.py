@@ -18,7 +18,17 @@ from benchmarks.harness import Outcome, TrainingRun
 from benchmarks.rounds import Failure
 
 MEGABYTE = 1e6
-COLUMNS = ("ms/step", "range", "ratio", "GFLOP/s", "of floor", "warm-up s", "step MB", "peak MB")
+COLUMNS = (
+    "ms/step",
+    "range",
+    "ratio",
+    "GFLOP/s",
+    "of floor",
+    "warm-up s",
+    "cached s",
+    "step MB",
+    "peak MB",
+)
 
 
 def outcome_record(outcome: Outcome) -> dict[str, Any]:
@@ -51,6 +61,8 @@ def _run_record(outcome: Outcome, run: TrainingRun) -> dict[str, Any]:
         "gflops": outcome.case.flops / run.ms / 1e6,
         "fraction_of_floor": outcome.floor_ms / run.ms,
         "warmup_s": run.built["build_s"] + run.first_step_s,
+        "first_step_s": run.first_step_s,
+        "cached_s": run.cached_s,
         "import_s": run.built["import_s"],
         "peak_mb": run.memory["process"] / MEGABYTE,
         "training_mb": run.memory["training"] / MEGABYTE,
@@ -83,6 +95,7 @@ def outcome_table(outcome: Outcome, rounds: int) -> Group:
             f"{record['gflops']:.1f}",
             f"{100 * record['fraction_of_floor']:.1f} %",
             f"{record['warmup_s']:.2f}",
+            "–" if run.cached_s is None else f"{run.cached_s:.2f}",
             "–" if record["step_mb"] is None else f"{record['step_mb']:.3g}",
             f"{record['peak_mb']:.0f}",
         )

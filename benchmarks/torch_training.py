@@ -22,7 +22,8 @@ def torch_training(
 ) -> Training:
     """A training step in PyTorch, from `model`, `loss_of(output, target)` and an optimiser.
 
-    Options: `fused` picks the optimiser's fused kernel; `compile` is "forward" (model and loss,
+    Options: `fused` picks the optimiser's fused kernel; `channels_last` keeps pictures and filters
+    in that layout; `compile` is "forward" (model and loss,
     whose backward is compiled with them) or "step" (the optimiser too); `mode` is handed to
     `torch.compile`.
     """
@@ -31,8 +32,12 @@ def torch_training(
     )
     if left := [name for name in missing if not name.endswith("num_batches_tracked")]:
         raise ValueError(f"the case gives no initial value for {', '.join(left)}")
-    optimizer = optimizer_of(model.parameters(), fused=True if options.get("fused") else None)
     batches = [tuple(torch.from_numpy(part) for part in batch) for batch in problem.batches]
+    if options.get("channels_last"):
+        last = torch.channels_last
+        model = model.to(memory_format=last)
+        batches = [(x.to(memory_format=last), *rest) for x, *rest in batches]
+    optimizer = optimizer_of(model.parameters(), fused=True if options.get("fused") else None)
 
     def forward(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         return loss_of(model(x), target)

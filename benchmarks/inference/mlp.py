@@ -108,4 +108,4 @@ def at_batch(batch: int) -> Operation:
     )
 
 
-SOURCE = Network("mlp", "784-512-512-10 ReLU", at_batch)
+SOURCE = Network("mlp", "784-512-512-10 ReLU", at_batch, batches=(1, 128))

@@ -92,7 +92,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 @pytest.fixture(scope="module")
 def outcome(case: Case) -> Outcome:
     peers = [
-        fake("right", name="neurona"),
+        Peer("neurona", "numpy", "right", keeps_code=True),
         Peer("two-speeds", "numpy", "slow", (Variant("a", {}), Variant("b", {"unsupported": 1}))),
         fake("wrong"),
         fake("late nan"),
@@ -131,6 +131,12 @@ def test_times_and_ratios(outcome: Outcome) -> None:
     assert outcome.ratio(slow, base="nobody") is None
     # 400 FLOP at the stated 1 GFLOP/s are 0.4 µs, the traffic comes on top.
     assert 4e-4 < outcome.floor_ms < 1e-2
+
+
+def test_what_keeps_its_code_is_built_again_from_it(outcome: Outcome) -> None:
+    neurona, slow = outcome.runs
+    assert neurona.cached_s > 0
+    assert slow.cached_s is None
 
 
 def test_json_has_what_a_reader_expects(outcome: Outcome, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_every_module_is_a_group_or_network_of_its_name() -> None:
     assert set(group_names()) >= {"matmul", "chains", "adam", "reductions", "elementwise"}
     for name in group_names():
         assert importlib.import_module(f"benchmarks.operations.{name}").SOURCE.name == name
-    assert network_names() == ["mlp"]
+    assert network_names() == ["mlp", "resnet50", "vgg16"]
     names = [operation.name for group in choose_operations([]) for operation in group.operations]
     assert len(ALL) == len(names)
     assert load_source("benchmarks.operations.matmul").operation("square-64").flops == 2 * 64**3
@@ -85,7 +85,12 @@ def test_inputs_depend_on_the_seed_only() -> None:
         assert np.any(first != other)
 
 
-@pytest.mark.parametrize("name", [n for n in ALL if not n.endswith(("beyond", "10M", "2048"))])
+LARGE = ("beyond", "10M", "2048")
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in ALL if not n.endswith(LARGE) and not n.startswith("conv")]
+)
 def test_traffic_is_inputs_and_results(name: str) -> None:
     operation = ALL[name]
     inputs = operation.inputs(0)
@@ -202,6 +207,8 @@ def test_results_that_differ_are_refused() -> None:
 def test_choose_operations() -> None:
     (matmul,) = choose_operations(["matmul/1x784x512", "matmul/square-64"])
     assert [operation.name for operation in matmul.operations] == ["square-64", "1x784x512"]
+    (several,) = choose_operations(["conv/lenet-*-b128", "conv/vgg16-weight-512x14*"])
+    assert len(several.operations) == 5 + 2
     both = choose_operations(["adam", "matmul/square-64", "matmul"])
     assert [group.name for group in both] == ["adam", "matmul"]
     assert len(both[1].operations) > 20
