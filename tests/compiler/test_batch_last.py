@@ -17,12 +17,13 @@ from neurona.compiler.ir.storage import Storage, storage_of
 from neurona.compiler.ir.views import aligned
 from neurona.compiler.lower.batch_last import batch_last_tasks
 from neurona.compiler.machine import native
+from neurona.compiler.machine.transpose import Transposition
 from neurona.core.node import Node, constant
 from neurona.core.op import INPUT, Spec, registry
 from neurona.graph.passes import make
 from neurona.ops.convolution import CONV, CONV_INPUT_GRADIENT, CONV_WEIGHT_GRADIENT, output_shape
 from tests.compiler.graphs import Array
-from tests.compiler.programs import entries
+from tests.compiler.programs import entries, program_of
 
 GUARD = 64
 """Elements on both sides of a task's memory that nobody may write."""
@@ -229,3 +230,21 @@ def test_learning_with_batches_of_many_sizes() -> None:
         found = [gradient.numpy() for gradient in compiled(x)]
         for one, other in zip(found, step(ne.asarray(x)), strict=True):
             np.testing.assert_allclose(one, other.numpy(), atol=1e-6)
+
+
+def test_only_the_pictures_are_copied() -> None:
+    """Once for the result and the gradient; a product makes the gradients in their order."""
+    ne.random.seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 5))
+    weights = list(network.parameters())
+
+    def step(x: Any) -> Any:
+        loss = ne.sum(network(x) ** 2)
+        return [loss, *ne.gradients(loss, weights)]
+
+    compiled = ne.compile(step)
+    x = np.random.default_rng(0).normal(size=(32, 1, 6, 6)).astype(np.float32)
+    for found, expected in zip(compiled(x), step(ne.asarray(x)), strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
+    tasks = program_of(compiled, x).plan.tasks
+    assert sum(isinstance(task.along, Transposition) for task in tasks) == 1

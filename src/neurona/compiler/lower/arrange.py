@@ -192,7 +192,16 @@ def permuted(x: Node, axes: tuple[int, ...]) -> Node:
     if x.op.name == "permute_dims":
         axes = tuple(x.attrs["axes"][axis] for axis in axes)
         x = x.inputs[0]
+    elif axes == axes_of(BATCH, len(axes)) and _is_unflattened(x):
+        # So that a product may be computed the other way round.
+        rows = make(op("permute_dims"), x.inputs[0], axes=(1, 0))
+        return make(op("reshape"), rows, shape=(*x.shape[1:], x.shape[0]))
     return x if axes == tuple(range(len(axes))) else make(op("permute_dims"), x, axes=axes)
+
+
+def _is_unflattened(x: Node) -> bool:
+    """Whether it is a matrix whose rows got axes: samples by features."""
+    return x.op.name == "reshape" and x.inputs[0].shape[:-1] == x.shape[:1]
 
 
 def _as_product(node: Node, lower: Convolution, first: Node, second: Node) -> Node | None:

@@ -187,20 +187,24 @@ def with_copies(outputs: Sequence[Node]) -> list[Node]:
 
     Bodies take whole values, scans and sorts contiguous ones.
     """
+    copies: dict[int, Node] = {}
+
+    def copied(x: Node) -> Node:
+        return copies.setdefault(id(x), make(COPY, x))
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
         if node.op in (SWITCH, LOOP):
             inputs = tuple(make(COPY, x) if x.op is LITERAL or is_view(x) else x for x in inputs)
         elif isinstance(node.op.lower, Scan | Sort):
-            inputs = tuple(x if _lies_contiguous(x) else make(COPY, x) for x in inputs)
+            inputs = tuple(x if _lies_contiguous(x) else copied(x) for x in inputs)
         elif isinstance(node.op.lower, Convolution):
             first, second = inputs
             if not _lies_along_channels(first, node):
-                first = make(COPY, first)
-            inputs = (first, second if _lies_contiguous(second) else make(COPY, second))
+                first = copied(first)
+            inputs = (first, second if _lies_contiguous(second) else copied(second))
         node = with_inputs(node, inputs)
         if isinstance(node.op.lower, Reshape) and layout(node, {}) is None:
-            return make(node.op, make(COPY, inputs[0]), **node.attrs)
+            return make(node.op, copied(inputs[0]), **node.attrs)
         return node
 
     return rewrite(outputs, rule)
