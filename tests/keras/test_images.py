@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import neurona as ne
 from neurona import data, keras
 from neurona.core.errors import ArgumentError, NeuronaError, ShapeError
 from neurona.keras import layers
@@ -78,6 +79,31 @@ def test_a_network_learns_digits_and_is_saved(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         again.predict(x[:5], verbose=0), model.predict(x[:5], verbose=0), rtol=1e-6
     )
+
+
+def test_a_compiled_network_exchanges_no_axes() -> None:
+    """Keras's order of axes is the one that is computed in, from the data to the last layer."""
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            layers.Conv2D(20, 3, padding="same", activation="relu"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Conv2DTranspose(20, 2, strides=2),
+            layers.GlobalAveragePooling2D(),
+        ]
+    )
+    network = model.network.train()
+
+    @ne.compile
+    def gradients(x: Any) -> Any:
+        ne.sum(network(x)).backward()
+        return [p.grad for p in network.parameters()]
+
+    graph = str(gradients.explain(pattern((4, 6, 6, 2), 1)).graph)
+    assert "conv_weight_gradient" in graph
+    moved = [line for line in graph.splitlines() if "permute_dims" in line]
+    assert not [line for line in moved if "[4, " in line], moved
 
 
 WRONG: list[tuple[Any, type[NeuronaError], str]] = [

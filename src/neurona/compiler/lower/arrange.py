@@ -134,6 +134,8 @@ class Arrangement:
             made = make(node.op, *inputs, **node.attrs)
         elif isinstance(lower, Reduction) and self.forms[id(node.inputs[0])]:
             made = self.reduction(node)
+        elif node.op.name == "permute_dims":
+            made = permuted(self.version(node.inputs[0], None), node.attrs["axes"])
         else:
             made = with_inputs(node, tuple(self.version(x, None) for x in node.inputs))
         if made.source is None:

@@ -17,7 +17,7 @@ from neurona.keras import activations, initializers, regularizers
 from neurona.keras.layer import Weight, filled
 from neurona.keras.layers.spatial import Extents, Spatial, same_around
 from neurona.keras.symbolic import Shape
-from neurona.nn.functional.convolution import add_bias, convolved, each
+from neurona.nn.functional.convolution import convolved, each
 from neurona.nn.linear import extent
 from neurona.ops.broadcast import reshape
 from neurona.ops.convolution import CONV_INPUT_GRADIENT
@@ -82,7 +82,7 @@ class Convolving(Spatial):
             terms.append((self.bias_regularizer, self.bias))
         return [penalty(weight) for penalty, weight in terms if penalty is not None]
 
-    def window_over(self, x: Tensor, kernel: Tensor, bias: Any, groups: int) -> Tensor:
+    def window_over(self, x: Tensor, kernel: Tensor, groups: int) -> Tensor:
         """The convolution of x, channels first, with the layer's geometry."""
         around = [(0, 0)] * self.RANK
         for i, (n, k, s, d) in enumerate(
@@ -93,11 +93,16 @@ class Convolving(Spatial):
             elif self.padding == "causal":
                 around[i] = (d * (k - 1), 0)
         return convolved(
-            self.title, x, kernel, bias, self.strides, tuple(around), self.dilation_rate, groups
+            self.title, x, kernel, None, self.strides, tuple(around), self.dilation_rate, groups
         )
 
     def finished(self, y: Tensor) -> Tensor:
-        return self._activate(self.as_given(y))
+        """The result of what has been computed channels first."""
+        z = self.as_given(y)
+        if self.bias is not None:
+            last = self.data_format == "channels_last"
+            z = z + (self.bias if last else reshape(self.bias, (-1, *[1] * self.RANK)))
+        return self._activate(z)
 
 
 class Conv(Convolving):
@@ -143,7 +148,7 @@ class Conv(Convolving):
 
     def forward(self, x: Any) -> Tensor:
         z = self.channels_first(x)
-        return self.finished(self.window_over(z, self.kernel, self.bias, self.groups))
+        return self.finished(self.window_over(z, self.kernel, self.groups))
 
 
 class Conv1D(Conv):
@@ -256,7 +261,7 @@ class ConvTranspose(Convolving):
             groups=1,
             layout="channels first",
         )
-        return self.finished(add_bias(self.title, y, self.bias))
+        return self.finished(y)
 
 
 class Conv1DTranspose(ConvTranspose):
@@ -325,7 +330,7 @@ class DepthwiseConv(Convolving):
 
     def forward(self, x: Any) -> Tensor:
         z, kernel = self.channels_first(x), one_each(self.kernel)
-        return self.finished(self.window_over(z, kernel, self.bias, self.kernel.shape[0]))
+        return self.finished(self.window_over(z, kernel, self.kernel.shape[0]))
 
 
 def one_each(kernel: Tensor) -> Tensor:
@@ -411,9 +416,9 @@ class SeparableConv(Convolving):
     def forward(self, x: Any) -> Tensor:
         z, one = self.channels_first(x), (1,) * self.RANK
         kernel = one_each(self.depthwise_kernel)
-        parts = self.window_over(z, kernel, None, self.depthwise_kernel.shape[0])
+        parts = self.window_over(z, kernel, self.depthwise_kernel.shape[0])
         none = ((0, 0),) * self.RANK
-        y = convolved(self.title, parts, self.pointwise_kernel, self.bias, one, none, one, 1)
+        y = convolved(self.title, parts, self.pointwise_kernel, None, one, none, one, 1)
         return self.finished(y)
 
 
