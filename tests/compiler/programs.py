@@ -31,7 +31,7 @@ def program_of(compiled: Compiled, *args: Any) -> Program:
 def loops(program: Program) -> list[str]:
     """The loop kernels of their own, each as its ops joined by +."""
     kernels = [task for task in program.plan.tasks if task.kernel is not None]
-    return [str(task) for task in kernels if task.matmul is None]
+    return [str(task) for task in kernels if task.matmul is None and task.direct is None]
 
 
 def order_in_python(x: Any) -> Any:
