@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neurona.compiler.ir.sizes import plain
+from neurona.compiler.lower.depthwise import depthwise, is_depthwise
 from neurona.compiler.lower.prepare import op
 from neurona.core.lowering import Convolution, Elementwise, Reduction
 from neurona.core.node import Node
@@ -180,11 +181,14 @@ class Arrangement:
             shape = tuple(node.shape[a] for a in axes_of(form, len(node.shape)))
             shape = node.shape if lower.by == "w" else shape
             return make(op("full"), shape=shape, value=0, dtype=node.dtype.name)
-        last = (form or node.attrs["layout"]) == CHANNELS
-        product = _as_product(node, lower, *inputs) if last else None
-        return product or make(
-            node.op, *inputs, **dict(node.attrs, layout=form or node.attrs["layout"])
-        )
+        attrs = dict(node.attrs, layout=form or node.attrs["layout"])
+        if attrs["layout"] == CHANNELS:
+            if is_depthwise(node, node if lower.by == "w" else second):
+                return depthwise(node, lower, *inputs)
+            product = _as_product(node, lower, *inputs)
+            if product is not None:
+                return product
+        return make(node.op, *inputs, **attrs)
 
 
 def permuted(x: Node, axes: tuple[int, ...]) -> Node:
