@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from neurona.autodiff.marks import stop_gradient, tie, token
 from neurona.core.errors import ShapeError
-from neurona.core.op import Shape
+from neurona.core.op import Op, Shape
 from neurona.core.tensor import Tensor
 from neurona.core.trace import set_grad_enabled
 from neurona.core.variable import Variable
@@ -16,7 +19,9 @@ from neurona.nn.functional.checks import float_input, same_dtype, statistics_dty
 from neurona.nn.running import who
 from neurona.ops.arithmetic import sqrt
 from neurona.ops.broadcast import reshape, sum
+from neurona.ops.compare import where
 from neurona.ops.operand import cast, operand
+from neurona.ops.shape import slice_axis
 
 
 def batch_norm(
@@ -61,35 +66,93 @@ def batch_norm(
             )
     if weight is not None:
         same_dtype("batch_norm", z, operand(weight))
-    spread: Shape = (channels, *[1] * (z.ndim - 2))
     wide = statistics_dtype(z)
-    if training or running_mean is None or running_var is None:
-        axes = (0, *range(2, z.ndim))
-        count = z.size // channels if channels else 0
-        if training and count <= max(correction, running_correction):
-            raise ShapeError(
-                f"{who('batch_norm')}: x {z.shape} has {count} value a channel; the variance of a "
-                "batch needs more: use a larger batch, or eval()"
-            )
-        mean = sum(wide, axis=axes) / count
-        centred = wide - reshape(mean, spread)
-        squares = sum(centred * centred, axis=axes)
-        variance = squares / (count - correction)
-        if training and running_mean is not None and running_var is not None:
-            with set_grad_enabled(False):
-                _follow(running_mean, mean, momentum)
-                _follow(running_var, squares / (count - running_correction), momentum)
-    else:
+    gamma = None if weight is None else cast(operand(weight), wide.dtype)
+    beta = None if bias is None else cast(operand(bias), wide.dtype)
+    if not training and running_mean is not None and running_var is not None:
         mean = cast(operand(running_mean), wide.dtype)
-        variance = cast(operand(running_var), wide.dtype)
-        centred = wide - reshape(mean, spread)
-    scale = 1 / sqrt(variance + eps)
-    if weight is not None:
-        scale = scale * cast(operand(weight), wide.dtype)
-    result = centred * reshape(scale, spread)
-    if bias is not None:
-        result = result + reshape(cast(operand(bias), wide.dtype), spread)
-    return cast(result, z.dtype)
+        rate = 1 / sqrt(cast(operand(running_var), wide.dtype) + eps)
+        return cast(_affine(wide, mean, rate, gamma, beta), z.dtype)
+    count = z.size // channels if channels else 0
+    if training and count <= max(correction, running_correction):
+        raise ShapeError(
+            f"{who('batch_norm')}: x {z.shape} has {count} value a channel; the variance of a "
+            "batch needs more: use a larger batch, or eval()"
+        )
+    mean, squares = _moments(wide, count)
+    if training and running_mean is not None and running_var is not None:
+        with set_grad_enabled(False):
+            _follow(running_mean, mean, momentum)
+            _follow(running_var, squares / (count - running_correction), momentum)
+    rate = 1 / sqrt(squares / (count - correction) + eps)
+    learnt = [parameter for parameter in (gamma, beta) if parameter is not None]
+    with set_grad_enabled(False):
+        result = _affine(wide, mean, rate, gamma, beta)
+    rule = _gradient(correction, gamma is not None, beta is not None)
+    return cast(tie([result], rule, wide, mean, rate, *learnt)[0], z.dtype)
+
+
+def _along(x: Tensor, values: Tensor) -> Tensor:
+    """One value a channel (axis 1), to be combined with x."""
+    return reshape(values, (-1, *[1] * (x.ndim - 2)))
+
+
+def _affine(
+    x: Tensor, mean: Tensor, rate: Tensor, gamma: Tensor | None, beta: Tensor | None
+) -> Tensor:
+    """(x − mean)·rate·γ + β."""
+    scale = rate if gamma is None else rate * gamma
+    result = (x - _along(x, mean)) * _along(x, scale)
+    return result if beta is None else result + _along(x, beta)
+
+
+WIDE_ENOUGH = 64
+"""Places of a map from which its mean tells where the values lie."""
+
+
+def _moments(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Mean and Σ (x − mean)² of each channel (axis 1).
+
+    Maps are read once: Σ (x − mean)² = Σ (x − a)² − n·(mean − a)², where a is the first sample's
+    mean, near enough to the batch's that little is lost in the difference (Chan, Golub and LeVeque,
+    "Algorithms for computing the sample variance", 1983).
+    """
+    axes = (0, *range(2, x.ndim))
+    if not x.shape[0] or math.prod(x.shape[2:]) < WIDE_ENOUGH:
+        mean = sum(x, axis=axes) / count
+        centred = x - _along(x, mean)
+        return mean, sum(centred * centred, axis=axes)
+    first = slice_axis(x, 0, 0, 1)
+    near = stop_gradient(sum(first, axis=axes) / math.prod(x.shape[2:]))
+    apart = x - _along(x, near)
+    rest = sum(apart, axis=axes) / count
+    squares = sum(apart * apart, axis=axes) - count * (rest * rest)
+    return near + rest, where(squares > 0, squares, 0)
+
+
+@functools.cache
+def _gradient(correction: int, with_gamma: bool, with_beta: bool) -> Op:
+    """The derivative of batch norm in two readings of x and the cotangent.
+
+    ∂L/∂x = γ·r·(g − Σg/n − (x − μ)·r²·Σg(x − μ)/(n − correction)), with r = 1/√(σ² + ε): equations
+    of Ioffe and Szegedy (2015), section 3, put together.
+    """
+
+    def vjp(
+        g: dict[int, Tensor], out: Tensor, x: Tensor, mean: Tensor, rate: Tensor, *learnt: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        axes = (0, *range(2, x.ndim))
+        count = x.size // x.shape[1]
+        # Not x − μ, which a program would then keep from the forward pass, beside x.
+        below = _along(x, mean) - x
+        whole, slope = sum(g[0], axis=axes), -sum(g[0] * below, axis=axes)
+        steep = rate * rate * slope / (count - correction)
+        scale = rate * learnt[0] if with_gamma else rate
+        even = g[0] - _along(x, whole / count) + below * _along(x, steep)
+        found: list[Tensor | None] = [even * _along(x, scale), None, None]
+        return (*found, *[slope * rate] * with_gamma, *[whole] * with_beta)
+
+    return token("batch_norm.token", vjp)
 
 
 def _follow(running: Variable, batch: Tensor, momentum: Any) -> None:
