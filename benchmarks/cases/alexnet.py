@@ -24,7 +24,9 @@ def case_of(*, batch: int, side: int, classes: int = 1000, divide: int = 1) -> C
         batch=batch,
         make_batches=partial(picture_batches, count=8, batch=batch, side=side, classes=classes),
         gain=1.0,  # poolings make numbers larger, and nothing makes them smaller again
-        tolerance=Tolerance(steps=5, loss=1e-4, change=1e-3),
+        # As in `resnet18`: after 4 steps PyTorch's two layouts are 1e-5 and 2e-2 apart; a learning
+        # rate wrong by 1 % shows as 2e-3 in the loss.
+        tolerance=Tolerance(steps=5, loss=2e-4, change=1e-1),
     )
 
 
