@@ -18,6 +18,7 @@ from neurona.compiler.lower.arrange import arranged
 from neurona.compiler.lower.control import Slot
 from neurona.compiler.lower.folding import folded
 from neurona.compiler.lower.plan import Plan, make_plan, value_key
+from neurona.compiler.lower.pooled import pooled_first
 from neurona.compiler.lower.task import Task
 from neurona.compiler.lower.tasks import build_tasks
 from neurona.compiler.machine import native
@@ -65,7 +66,7 @@ class Program:
         self.recorded, self.asked = outputs, outputs[len(outputs) - len(checks) :]
         for simplify in (*SIMPLIFY, prepare.to_known_forms, prepare.masks_of_results):
             outputs = simplify(outputs)
-        outputs = arranged(folded(outputs, fixed))
+        outputs = arranged(pooled_first(folded(outputs, fixed)))
         ranges: control.Checks = []
         if not inner:
             outputs, ranges = control.expose_checks(outputs)
