@@ -9,6 +9,7 @@ import pytest
 
 import neurona as ne
 from neurona import models, nn
+from neurona.models.alexnet import paper_features
 from neurona.models.resnet import BasicBlock, Bottleneck
 
 PLAN16 = "1 1 p 2 2 p 4 4 4 p 8 8 8 p 8 8 8 p"
@@ -38,6 +39,9 @@ def made(name: str, **options: Any) -> nn.Module:
         ("resnet34", {}, 21_797_672),
         ("resnet50", {}, 25_557_032),
         ("resnet18", {"num_classes": 10, "stem": "cifar"}, 11_173_962),
+        ("googlenet", {}, 6_624_904),
+        ("googlenet", {"aux_logits": True}, 13_004_888),
+        ("googlenet", {"layout": "paper"}, 6_998_552),
     ],
 )
 def test_parameters(name: str, options: dict[str, Any], count: int) -> None:
@@ -48,6 +52,9 @@ def test_parameters(name: str, options: dict[str, Any], count: int) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "count"),
     [
+        ("AlexNet", {}, 60_965_224),
+        ("AlexNet", {"layout": "plain"}, 62_378_344),
+        ("alexnet", {}, 61_100_840),
         ("vgg16", {}, 138_357_544),
         ("vgg19", {}, 143_667_240),
         ("vgg16", {"batch_norm": True}, 138_365_992),
@@ -55,6 +62,16 @@ def test_parameters(name: str, options: dict[str, Any], count: int) -> None:
 )
 def test_parameters_of_large_networks(name: str, options: dict[str, Any], count: int) -> None:
     assert parameters(made(name, **options)) == count
+
+
+def sides(network: nn.Module, shape: tuple[int, ...]) -> list[int]:
+    rows = network.summary(shape).rows
+    return [row.output[0][2] for row in rows if row.kind in ("Conv2d", "MaxPool2d")]
+
+
+def test_the_sides_of_alexnet() -> None:
+    network = paper_features(3, True, None)
+    assert sides(network, (1, 3, 227, 227)) == [55, 27, 27, 13, 13, 13, 13, 6]
 
 
 # --- the same as in PyTorch ---
@@ -109,6 +126,7 @@ def test_names_and_shapes_are_torchs() -> None:
         pairs = [
             (theirs.resnet(18, 1000), "resnet18", {}),
             (theirs.resnet(50, 1000), "resnet50", {}),
+            (theirs.GoogLeNet(1000, True), "googlenet", {"aux_logits": True}),
         ]
     for other, name, options in pairs:
         mine = shapes(made(name, **options).state_dict())
@@ -123,6 +141,7 @@ def test_blocks_are_torchs() -> None:
     same_as_torch(BasicBlock(6, 6), theirs.Basic(6, 6, 1), shape)
     same_as_torch(BasicBlock(6, 8, stride=2), theirs.Basic(6, 8, 2), shape)
     same_as_torch(Bottleneck(6, 4, stride=2), theirs.Narrow(6, 4, 2), shape)
+    same_as_torch(models.Inception(6, (1, 2, 3, 4, 5, 6)), theirs.Mixed(6, 1, 2, 3, 4, 5, 6), shape)
 
 
 @pytest.mark.slow
@@ -147,3 +166,14 @@ def test_large_networks_are_torchs() -> None:
     same_as_torch(made("vgg19", num_classes=7), theirs.vgg(PLAN19, 7), (2, 3, 32, 32))
     normed = made("VGG", depth=11, num_classes=7, batch_norm=True)
     same_as_torch(normed, theirs.vgg(PLAN11, 7, norm=True), (2, 3, 32, 32))
+    for layout in ("paper", "plain"):
+        network = made("AlexNet", num_classes=7, layout=layout, image_size=99)
+        same_as_torch(network, theirs.alexnet(7, layout, 2), (2, 3, 99, 99))
+    same_as_torch(
+        made("alexnet", num_classes=7), theirs.alexnet(7, "torchvision", 6), (2, 3, 64, 64)
+    )
+    for heads in (False, True):
+        network = made("googlenet", num_classes=7, aux_logits=heads)
+        same_as_torch(network, theirs.GoogLeNet(7, heads), (2, 3, 64, 64))
+        network = made("googlenet", num_classes=7, aux_logits=heads)
+        same_as_torch(network, theirs.GoogLeNet(7, heads), (2, 3, 64, 64), training=False)

@@ -47,6 +47,13 @@ POOLING = (
         "AdaptiveMaxPool2d", lambda n: n.AdaptiveMaxPool2d((3, None)), (1, 2, 4, 3), (1, 2, 3, 3)
     ),
     _same("AdaptiveMaxPool3d", lambda n: n.AdaptiveMaxPool3d(1), (1, 2, 2, 2, 3), (1, 2, 1, 1, 1)),
+    _same(
+        "LocalResponseNorm",
+        lambda n: n.LocalResponseNorm(4, 0.5, 0.6, 2.0),
+        (2, 6, 2, 2),
+        (2, 6, 2, 2),
+    ),
+    _same("LocalResponseNorm, one axis", lambda n: n.LocalResponseNorm(3), (1, 2, 3), (1, 2, 3)),
     _same("BatchNorm2d", lambda n: n.BatchNorm2d(3), (2, 3, 2, 3), (2, 3, 2, 3), 6),
     _same("BatchNorm3d", lambda n: n.BatchNorm3d(2), (2, 2, 1, 2, 3), (2, 2, 1, 2, 3), 4),
 )

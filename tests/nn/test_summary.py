@@ -55,3 +55,14 @@ def test_examples_may_be_arrays() -> None:
     assert nn.Bilinear(2, 3, 4).summary((5, 2), (5, 3)).rows[-1].output == ((5, 4),)
     with pytest.raises(ArgumentError, match="give the shape of the input"):
         model.summary()
+
+
+def test_convolutions_and_pooling_count_every_kernel_and_window() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(4, 6, 3, padding=1, groups=2), nn.MaxPool2d(2), nn.ConvTranspose2d(6, 2, 3)
+    )
+    flops = [row.flops for row in model.summary((5, 4, 8, 8)).rows]
+    outputs = 5 * 6 * 64
+    assert flops[0] == 2 * outputs * (4 // 2 * 9) + outputs
+    assert flops[1] == outputs
+    assert flops[2] == 2 * 5 * 6 * 16 * (2 * 9) + 5 * 2 * 36

@@ -3,9 +3,11 @@
 from typing import Any
 
 from neurona.models.adaline import Adaline
+from neurona.models.alexnet import AlexNet, alexnet
 from neurona.models.detector import SingleShotDetector
 from neurona.models.features import FeatureExtractor
 from neurona.models.feed_forward import FeedForward
+from neurona.models.googlenet import GoogLeNet, GoogLeNetOutputs, Inception, googlenet
 from neurona.models.hebb import Hebb
 from neurona.models.lenet import LeNet5, OriginalLeNet5
 from neurona.models.linear_discriminant import LinearDiscriminant
@@ -23,6 +25,8 @@ from neurona.nn.module import Module
 NETWORKS: dict[str, tuple[type[Module], dict[str, Any]]] = {
     "LeNet5": (LeNet5, {}),
     "OriginalLeNet5": (OriginalLeNet5, {}),
+    "AlexNet": (AlexNet, {}),
+    "alexnet": (AlexNet, {"layout": "torchvision"}),
     "VGG": (VGG, {}),
     "vgg16": (VGG, {"depth": 16}),
     "vgg19": (VGG, {"depth": 19}),
@@ -30,6 +34,7 @@ NETWORKS: dict[str, tuple[type[Module], dict[str, Any]]] = {
     "resnet18": (ResNet, {"depth": 18}),
     "resnet34": (ResNet, {"depth": 34}),
     "resnet50": (ResNet, {"depth": 50}),
+    "googlenet": (GoogLeNet, {}),
 }
 """The networks for pictures that a configuration can name, with the options a name stands for."""
 
@@ -39,9 +44,13 @@ __all__ = [
     "NETWORKS",
     "VGG",
     "Adaline",
+    "AlexNet",
     "FeatureExtractor",
     "FeedForward",
+    "GoogLeNet",
+    "GoogLeNetOutputs",
     "Hebb",
+    "Inception",
     "LeNet5",
     "LinearDiscriminant",
     "LogisticDiscriminant",
@@ -54,6 +63,8 @@ __all__ = [
     "SimilaritySearch",
     "SingleShotDetector",
     "UNet",
+    "alexnet",
+    "googlenet",
     "nielsen_network",
     "resnet18",
     "resnet34",

@@ -79,6 +79,7 @@ from neurona.nn.pooling import (
     MaxPool3d,
 )
 from neurona.nn.resize import PixelShuffle, PixelUnshuffle, Upsample
+from neurona.nn.response import LocalResponseNorm
 from neurona.nn.shape import Flatten, Unflatten
 from neurona.nn.skip import Concat, Product, Residual
 from neurona.nn.unfold import Fold, Unfold
@@ -131,6 +132,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from neurona.core.dtypes import DType, is_float
 from neurona.core.errors import ArgumentError
-from neurona.core.lowering import Contraction, Elementwise, Reduction
+from neurona.core.lowering import Contraction, Convolution, Elementwise, Reduction
 from neurona.core.node import Node
 from neurona.core.op import Shape, Spec
 from neurona.core.tensor import Tensor
@@ -19,6 +19,10 @@ from neurona.ops.operand import operand
 
 if TYPE_CHECKING:
     from neurona.nn.module import Module
+
+
+WINDOWS = ("window_max", "window_sum")
+"""The ops whose outputs are each made of the elements of a window."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,9 @@ class Summary:
 
     rows: one a call, innermost first, the whole network last.
     parameters, trainable, buffers: how many numbers the network has, each counted once.
-    flops: floating-point operations of one forward pass: 2·m·n·k for a matrix product, one an
-        element for other arithmetic and every function, none for moving data.
+    flops: floating-point operations of one forward pass: 2·m·n·k for a matrix product, 2·outputs·
+        weights of an output for a convolution, one an element (of the windows of a pooling layer)
+        for other arithmetic and every function, none for moving data.
     """
 
     rows: tuple[Row, ...]
@@ -141,8 +146,16 @@ def _flops(node: Node) -> int:
     match node.op.lower:
         case Contraction():
             return 2 * size * node.inputs[0].shape[-1]
+        case Convolution(by="w"):
+            return 2 * math.prod(node.inputs[1].shape) * math.prod(node.shape[1:])
+        case Convolution(by=by):
+            places = node if by == "y" else node.inputs[0]
+            return 2 * math.prod(places.shape) * math.prod(node.inputs[1].shape[1:])
         case Elementwise() if is_float(node.dtype) and node.op.name != "cast":
             return size
         case Reduction():
             return math.prod(node.inputs[0].shape)
+    if node.op.name in WINDOWS and is_float(node.dtype):
+        window: tuple[int, ...] = node.attrs["window"]
+        return size * math.prod(window)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from neurona.core.errors import ArgumentError
 from neurona.train.architecture import describe
 from neurona.train.experiment.network import check_layers, make_network
 from neurona.train.experiment.schema import NetworkConfig
+from tests.pages import blocks
 
 FLOAT = np.dtype(np.float32)
 
@@ -140,6 +142,14 @@ def test_convolutions_get_their_channels() -> None:
     assert modules[1]["num_features"] == 6
     assert modules[4]["in_channels"] == 6
     assert modules[7]["in_features"] == 64
+
+
+def test_the_layers_of_the_page_on_vision() -> None:
+    (listed,) = [one for one in blocks("vision.md", "toml") if "layers = [" in one]
+    modules = made(tomllib.loads(listed)["network"]["layers"], (3, 8, 8), outputs=4)
+    assert modules[4] == layer("BasicBlock", in_channels=16, channels=32, stride=2)
+    assert modules[5] == layer("Inception", in_channels=32, widths=[8, 8, 16, 4, 8, 8])
+    assert modules[8] == layer("Linear", in_features=40, out_features=4)
 
 
 def test_networks_by_name() -> None:

@@ -68,6 +68,7 @@ from neurona.nn.functional.regression import (
     smooth_l1_loss,
 )
 from neurona.nn.functional.resize import interpolate, pixel_shuffle, pixel_unshuffle
+from neurona.nn.functional.response import local_response_norm
 from neurona.nn.functional.unfold import fold, unfold
 
 __all__ = [
@@ -110,6 +111,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
     "max_pool1d",
