@@ -228,6 +228,7 @@ def loader(
     samples: Annotated[int, typer.Option(min=8, help="Length of the arrays.")] = 60_000,
     images: Annotated[int, typer.Option(min=8, help="Pictures in the folder.")] = 256,
     side: Annotated[int, typer.Option(min=8, help="Rows and columns of a picture.")] = 256,
+    augment: Annotated[bool, typer.Option(help="Turn, crop and recolour the pictures.")] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Time loaders: arrays beside bare loops, and a folder of pictures read by workers."""
@@ -236,7 +237,7 @@ def loader(
     console.print(loading.array_table(of_arrays, batch))
     write({"arrays": of_arrays})
     workers = [("threads", 0), ("threads", 1), ("threads", 2), ("processes", 1), ("processes", 2)]
-    of_pictures = loading.pictures(images, side, batch, workers, rounds)
+    of_pictures = loading.pictures(images, side, batch, workers, rounds, augmented=augment)
     console.print(loading.picture_table(of_pictures, side))
     write({"arrays": of_arrays, "pictures": of_pictures})
 

@@ -6,15 +6,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.table import Table
 
-from neurona.data import ImageFolder, Loader, StreamLoader
+from neurona.data import ImageFolder, Loader, Source, StreamLoader, augment, augmentation
 
 CLASSES = 4
+_epochs = count(step=2)
+"""Numbers that do not follow each other: no epoch is begun during the one before."""
 Record = dict[str, Any]
 
 
@@ -53,19 +56,38 @@ def arrays(samples: int, batch_size: int, rounds: int) -> list[Record]:
     ]
 
 
+STEPS = (
+    augmentation.Rotate(10),
+    augmentation.Stretch(0.1),
+    augmentation.Mirror(),
+    augmentation.Brightness(),
+    augmentation.Contrast(),
+    augmentation.Saturation(),
+)
+"""What is done to pictures that are augmented, beside a crop."""
+
+
 def pictures(
-    count: int, side: int, batch_size: int, workers: list[tuple[str, int]], rounds: int
+    number: int,
+    side: int,
+    batch_size: int,
+    workers: list[tuple[str, int]],
+    rounds: int,
+    *,
+    augmented: bool = False,
 ) -> list[Record]:
     """Samples a second from a folder of JPEGs, and what a busy consumer waits for.
 
     The consumer works on one core and as long for a batch as it takes to read one without
     workers: with perfect overlap it is served at once, and never waits.
     """
-    with _folder(count, side) as folder:
-        source = ImageFolder(folder, side * 7 // 8)
+    with _folder(number, side) as folder:
+        source: Source = ImageFolder(folder, side * 7 // 8)
+        if augmented:
+            source = augment(source, [*STEPS, augmentation.Crop(side * 3 // 4)])
         loaders = [
-            StreamLoader(source, batch_size=batch_size, workers=number, kind=kind)
-            for kind, number in workers
+            StreamLoader(source, batch_size=batch_size, workers=many, kind=kind)
+            for kind, many in workers
         ]
         try:
             alone = min(_seconds(loaders[0])[0] for _ in range(2))
@@ -74,14 +96,14 @@ def pictures(
                 {"kind": loader.kind, "workers": loader.workers, "samples_per_second": 0.0}
                 for loader in loaders
             ]
-            for number in range(rounds):
+            for turn in range(rounds):
                 for loader, record in zip(loaders, records, strict=True):
-                    if number == 0:
+                    if turn == 0:
                         _drain(loader.epoch(0))  # starts the workers
                     seconds, _ = _seconds(loader)
                     busy, waited = _seconds(loader, step)
-                    best = {"samples_per_second": count / seconds, "waiting": waited / busy}
-                    best |= {"busy_samples_per_second": count / busy, "step_ms": 1e3 * step}
+                    best = {"samples_per_second": number / seconds, "waiting": waited / busy}
+                    best |= {"busy_samples_per_second": number / busy, "step_ms": 1e3 * step}
                     if best["samples_per_second"] > record["samples_per_second"]:
                         record |= best
         finally:
@@ -126,7 +148,7 @@ def _seconds(loader: StreamLoader, step: float = 0.0) -> tuple[float, float]:
     """Seconds of an epoch with `step` seconds of work a batch, and those of them spent waiting."""
     values = np.linspace(0, 1, 10_000, dtype=np.float32)
     start = time.perf_counter()
-    for _ in loader.epoch(0):
+    for _ in loader.epoch(next(_epochs)):
         end = time.thread_time() + step
         while time.thread_time() < end:
             np.tanh(values)
@@ -134,13 +156,13 @@ def _seconds(loader: StreamLoader, step: float = 0.0) -> tuple[float, float]:
 
 
 @contextmanager
-def _folder(count: int, side: int) -> Iterator[Path]:
+def _folder(pictures: int, side: int) -> Iterator[Path]:
     """Smooth random pictures, which compress as photographs do."""
     from PIL import Image
 
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(count):
+        for number in range(pictures):
             path = Path(folder, f"class{number % CLASSES}", f"{number:05}.jpg")
             path.parent.mkdir(exist_ok=True)
             coarse = rng.integers(0, 256, (side // 8, side // 8, 3), dtype=np.uint8)

@@ -47,7 +47,8 @@ def test_errors(served: data.Batches, test: data.Dataset, config: Config, seed: 
     model = train.Model(network, preprocessing=train.ChannelsFirst(train.Division(255)))
     schedule = optim.make_schedule({"name": "cosine", "epochs": config.epochs, "warm_up": 200})
     optimizer = optim.Adam(network.parameters(), config.learning_rate)
-    model.compile(optimizer, "cross_entropy", ["accuracy"], schedule=schedule)
+    loss = {"name": "cross_entropy", "label_smoothing": 0.1}
+    model.compile(optimizer, loss, ["accuracy"], schedule=schedule)
     errors = []
     for _ in range(config.epochs):
         model.fit(served, verbose=False)

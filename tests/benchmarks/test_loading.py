@@ -14,7 +14,7 @@ def test_arrays() -> None:
 
 def test_pictures() -> None:
     workers = [("threads", 0), ("threads", 2)]
-    records = loading.pictures(16, 16, 4, workers, rounds=1)
+    records = loading.pictures(16, 16, 4, workers, rounds=1, augmented=True)
     assert [(record["kind"], record["workers"]) for record in records] == workers
     for record in records:
         assert record["samples_per_second"] > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from neurona import data
 from neurona.core.errors import ArgumentError
 from neurona.train.experiment import load_parts, make_model, parse_config, read_config, run
 from neurona.train.model import Model
+
+from ...pages import blocks
 
 NETWORK = {"layers": [{"layer": "Flatten"}, {"layer": "Linear"}]}
 
@@ -64,6 +67,13 @@ layers = [{ layer = "Flatten" }, { layer = "Linear" }]
 [training]
 epochs = 1
 """
+
+
+def test_the_configurations_of_the_page() -> None:
+    for text in blocks("augmentation.md", "toml"):
+        raw = tomllib.loads(text)
+        chosen = parse_config({**raw, "network": NETWORK, "training": {"epochs": 1}})
+        assert len(chosen.data.augment) in (2, 3)
 
 
 @pytest.mark.parametrize(
