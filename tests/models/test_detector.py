@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import neurona as ne
-from neurona import data, nn, optim, train
+from neurona import nn, train
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.models import SingleShotDetector
 from neurona.models.detector import (
@@ -22,6 +23,7 @@ from neurona.models.detector import (
 )
 from neurona.nn import functional as F
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SIDES = (((10, 7), (7, 10)), ((14, 10),))
 
 
@@ -133,16 +135,10 @@ def test_is_saved_and_loaded(network: SingleShotDetector, tmp_path: Path) -> Non
     assert isinstance(again.heads[0], nn.Conv2d)
 
 
-def test_a_step_of_training_lowers_the_loss() -> None:
-    canvases = data.DigitCanvases(
-        data.digits(), 4, task="detection", size=(24, 24), count=(1, 2), side=(8, 16)
-    )
-    network = SingleShotDetector(num_classes=10, image_size=(24, 24), widths=(4, 4, 8), sides=SIDES)
-    model = train.Model(network)
-    optimizer = optim.Adam(network.parameters(), 0.02)
-    model.compile(optimizer, DetectionLoss(network), [DetectorPrecision(network)])
-    x, objects = canvases.read_batch(np.arange(4))
-    history = model.fit(x, objects, epochs=6, batch_size=4, verbose=False)
-    losses = history.values["loss"]
-    assert losses[-1] < 0.8 * losses[0]
-    assert 0 <= history.values["mean_average_precision"][-1] <= 1
+@pytest.mark.slow
+def test_the_example_finds_digits(tmp_path: Path) -> None:
+    names = runpy.run_path(str(EXAMPLES / "detection.py"))
+    precision = names["main"](str(tmp_path / "detection.png"))
+    assert len(precision) == 3
+    assert min(precision) >= 0.9, precision
+    assert (tmp_path / "detection.png").stat().st_size > 10_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from neurona.models import FCN, UNet
 from neurona.models.segmentation import bilinear_kernel
 from neurona.nn import functional as F
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KINDS = pytest.mark.parametrize("kind", [FCN, UNet])
 
 
@@ -72,3 +74,13 @@ def test_gradient_of_the_whole_network(kind: Any) -> None:
     ne.check_gradients(lambda z: ne.sum(network(z) ** 2), x, samples=8)
     ne.sum(network(x) ** 2).backward()
     assert all(p.grad.numpy().any() for p in network.parameters())  # all take part
+
+
+@pytest.mark.slow
+def test_the_example_finds_digits(tmp_path: Path) -> None:
+    names = runpy.run_path(str(EXAMPLES / "segmentation.py"))
+    mean_iou = names["main"](str(tmp_path / "segmentation.png"))
+    for each in mean_iou.values():
+        assert len(each) == 3
+        assert min(each) >= 0.8, mean_iou
+    assert (tmp_path / "segmentation.png").stat().st_size > 10_000
