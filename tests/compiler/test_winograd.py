@@ -10,7 +10,7 @@ import neurona as ne
 import neurona.nn.functional as F
 from neurona.compiler.lower.winograd import choice, suits
 from neurona.compiler.machine import native
-from neurona.compiler.machine.winograd import Winograd
+from neurona.compiler.machine.winograd import Winograd, WinogradEmitter
 from neurona.compiler.machine.winograd_gradient import GradientTransform, WeightGradient
 from neurona.compiler.machine.winograd_matrices import Algorithm
 from neurona.compiler.machine.winograd_tiles import Field
@@ -39,10 +39,14 @@ def test_the_matrices_are_exact(algorithm):
     assert found == [sum(a * d[i + k] for k, a in enumerate(w)) for i in range(algorithm.tile)]
 
 
+def text(kernel):
+    return WinogradEmitter(kernel).run() if isinstance(kernel, Winograd) else kernel.text()
+
+
 def run(kernel, *arrays, order=1):
     """Run a kernel chunk by chunk, from the first or, with order −1, from the last."""
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
-        native.load(kernel.text(), "kernel")
+        native.load(text(kernel), "kernel")
     )
     table = np.array([array.ctypes.data for array in arrays], np.int64)
     for chunk in range(kernel.chunks)[::order]:
@@ -165,7 +169,8 @@ def test_shorter_vectors(compute):
 def kernels(compiled):
     """The hand-written kernels of all programs of a compiled function."""
     programs = [entry.program for entries in compiled.entries.values() for entry in entries]
-    return {type(task.along) for program in programs for task in program.plan.tasks}
+    tasks = [task for program in programs for task in program.plan.tasks]
+    return {type(task.direct or task.along) for task in tasks}
 
 
 def test_compiled_functions_use_it():
@@ -186,6 +191,26 @@ def test_compiled_functions_use_it():
             assert abs(found.numpy() - exact).max() < 30 * EPS * abs(exact).max()
     assert Winograd in kernels(convolved)
     assert {Winograd, WeightGradient} <= kernels(derived)
+
+
+@pytest.mark.parametrize("filters", [40, 128, 300])
+def test_what_follows_is_done_tile_by_tile(filters):
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=s) for s in ((3, 64, 9, 11), (filters, 64, 3, 3), (filters,))]
+    residual = rng.normal(size=(3, filters, 9, 11))
+
+    def block(x, w, b, r):
+        return ne.maximum(F.conv2d(x, w, b, padding=1) + r, 0)
+
+    compiled = ne.compile(block)
+    for images in (3, 2, 1):
+        exact = [values[0][:images], *values[1:], residual[:images]]
+        wanted = block(*map(ne.asarray, exact)).numpy()
+        found = compiled(*[array.astype(np.float32) for array in exact]).numpy()
+        assert abs(found - wanted).max() < 30 * EPS * abs(wanted).max()
+    programs = {entry.program for entries in compiled.entries.values() for entry in entries}
+    tasks = [task for program in programs for task in program.plan.tasks]
+    assert {str(task) for task in tasks if task.direct} == {"conv+add+maximum"}
 
 
 @pytest.mark.parametrize(

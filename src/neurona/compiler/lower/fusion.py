@@ -27,7 +27,6 @@ from neurona.compiler.ir.scalar import compute_dtype
 from neurona.compiler.ir.sizes import is_plain, typical, varies
 from neurona.compiler.ir.views import Axes, Layout, aligned, is_generator, is_view, layout
 from neurona.compiler.lower.prepare import supported
-from neurona.compiler.lower.winograd import suits
 from neurona.compiler.machine import native
 from neurona.compiler.machine.matmul import one_panel
 from neurona.core.lowering import Contraction, Convolution, Elementwise, Indexed, Reduction
@@ -430,7 +429,7 @@ def finishes(node: Node) -> bool:
     lower = node.op.lower
     plain = isinstance(lower, Convolution) and lower.by == "y" and node.attrs["groups"] == 1
     there = 0 not in node.shape and 1 not in node.shape[1:]
-    return plain and node.attrs["layout"] == "channels last" and there and not suits(node)
+    return plain and node.attrs["layout"] == "channels last" and there
 
 
 def read_whole(order: list[Node]) -> set[int]:

@@ -232,7 +232,7 @@ def _streamed(tasks: Sequence[Task], results: Sequence[Node]) -> set[Key]:
 
 def _mark_streamed(task: Task, streamed: set[Key]) -> Task:
     keys = {storage.key for storage in task.buffers} & streamed
-    if task.kernel is None or task.matmul is not None or not keys:
+    if task.kernel is None or task.operands or not keys:
         return task
     params = tuple(
         replace(param, streamed=storage.key in keys and param.role == "write")

@@ -12,9 +12,14 @@ from neurona.compiler.lower.control import Control
 from neurona.compiler.machine import native
 from neurona.compiler.machine.convolution import ConvolutionEmitter, Direct
 from neurona.compiler.machine.emit import emit
-from neurona.compiler.machine.finish import FinishingConvolution, FinishingEmitter
+from neurona.compiler.machine.finish import (
+    FinishingConvolution,
+    FinishingEmitter,
+    FinishingWinograd,
+)
 from neurona.compiler.machine.matmul import Matmul, MatmulEmitter
 from neurona.compiler.machine.pack import PackEmitter, Packing
+from neurona.compiler.machine.winograd import Winograd, WinogradEmitter
 from neurona.core.node import Node
 
 SHARED_FLOPS = 1 << 19
@@ -38,7 +43,7 @@ class Task:
     """One step. `roles` says what it does with each buffer: read, write, update, scratch.
 
     A native task has `kernel` (loop IR), `matmul` or `direct` (a product or a convolution; the
-    kernel, if there is one, is its epilogue, and its operands are the first two buffers), `pack`
+    kernel, if there is one, is its epilogue, and its operands are the first buffers), `pack`
     (an operand's packing), `along` (a kernel of another kind) or `control` (a choice or a loop);
     any other evaluates its node in Python.
     """
@@ -49,7 +54,7 @@ class Task:
     chunks: int = 1
     kernel: Kernel | None = None
     matmul: Matmul | None = None
-    direct: Direct | None = None
+    direct: Direct | Winograd | None = None
     pack: Packing | None = None
     along: Written | None = None
     flops: int = 0
@@ -68,6 +73,10 @@ class Task:
             if self.kernel is not None:
                 return FinishingEmitter(self.matmul, self.kernel).run()
             return MatmulEmitter(self.matmul).run()
+        if isinstance(self.direct, Winograd):
+            if self.kernel is not None:
+                return FinishingWinograd(self.direct, self.kernel).run()
+            return WinogradEmitter(self.direct).run()
         if self.direct is not None:
             if self.kernel is not None:
                 return FinishingConvolution(self.direct, self.kernel).run()
@@ -83,8 +92,11 @@ class Task:
     @property
     def operands(self) -> list[Key]:
         """Keys of what a product reads while it writes."""
-        of_two = self.matmul is not None or self.direct is not None
-        return [storage.key for storage in self.buffers[:2]] if of_two else []
+        if isinstance(self.direct, Winograd):
+            count = 4
+        else:
+            count = 2 if self.matmul is not None or self.direct is not None else 0
+        return [storage.key for storage in self.buffers[:count]]
 
     @property
     def params(self) -> list[tuple[Storage, Param]]:

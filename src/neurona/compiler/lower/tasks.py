@@ -137,8 +137,8 @@ def _product_tasks(
     roles = tuple(param.role for param in last.kernel.params if param.role != "tile")
     product = replace(
         product,
-        buffers=(*product.buffers[:2], *last.buffers),
-        roles=("read", "read", *roles),
+        buffers=(*product.buffers[: len(product.operands)], *last.buffers),
+        roles=(*product.roles[: len(product.operands)], *roles),
         nodes=last.nodes,
         kernel=last.kernel,
     )

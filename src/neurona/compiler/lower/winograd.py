@@ -8,13 +8,14 @@ column included, the transforms, and the weights, of which there are more than b
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from neurona.compiler.ir.loops import Kernel, Param, Store, check
 from neurona.compiler.ir.scalar import INDEX, Builder
 from neurona.compiler.ir.sizes import typical, varies
 from neurona.compiler.ir.storage import Storage, storage_of
 from neurona.compiler.ir.views import Layout, layout
-from neurona.compiler.lower.task import Task, Written
+from neurona.compiler.lower.task import Task
 from neurona.compiler.machine import native
 from neurona.compiler.machine.winograd import Winograd
 from neurona.compiler.machine.winograd_gradient import GradientTransform, WeightGradient
@@ -231,5 +232,7 @@ def _written(
     node: Node,
     kernel: Kernels | WeightTransform | GradientTransform,
 ) -> Task:
-    written: Written = kernel
-    return Task(buffers, roles, (node,), kernel.chunks, along=written, flops=kernel.flops)
+    made = Task(buffers, roles, (node,), kernel.chunks, flops=kernel.flops)
+    if isinstance(kernel, Winograd):
+        return replace(made, direct=kernel)
+    return replace(made, along=kernel)

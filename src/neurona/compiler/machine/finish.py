@@ -14,6 +14,8 @@ from neurona.compiler.ir.sizes import typical
 from neurona.compiler.machine.convolution import ConvolutionEmitter, Direct, Run
 from neurona.compiler.machine.emit import Emitter
 from neurona.compiler.machine.matmul import FEW, Matmul, MatmulEmitter
+from neurona.compiler.machine.winograd import Winograd, WinogradEmitter
+from neurona.core import dtypes
 from neurona.core.dtypes import DType
 from neurona.core.op import Shape
 
@@ -50,7 +52,13 @@ class Tiles:
     dtype: DType
 
 
-def tiles_of(product: Matmul | Direct) -> Tiles:
+def tiles_of(product: Matmul | Direct | Winograd) -> Tiles:
+    if isinstance(product, Winograd):
+        y, step = product.y, product.algorithm.tile
+        maps = (product.images, y.rows)
+        return Tiles(
+            maps, y.columns, y.channels, step, product.grid[1], product.strip, dtypes.float32
+        )
     if isinstance(product, Direct):
         *outer, last = [axis.results for axis in product.axes]
         batch, pixels = (product.batch, *outer), product.pixels
@@ -173,6 +181,59 @@ class FinishingConvolution(ConvolutionEmitter):
         numbers = ["0", pixel, self.column, str(run.pixels), str(columns), *self.places]
         arguments = [f"ptr {buffer}" for buffer in self.results]
         self.call_own("@epilogue", *arguments, *[f"i64 {number}" for number in numbers])
+
+
+class FinishingWinograd(WinogradEmitter):
+    """A convolution by Winograd's algorithm with an epilogue: table (…, the epilogue's buffers).
+
+    A tile is computed into a strip, row by row, and the epilogue is run for each of its rows.
+    """
+
+    def __init__(self, winograd: Winograd, epilogue: Kernel) -> None:
+        super().__init__(winograd)
+        if winograd.even:
+            before, body = (
+                narrow(part, winograd.strip) for part in (epilogue.before, epilogue.body)
+            )
+            epilogue = replace(epilogue, before=before, body=body)
+        self.epilogue = replace(epilogue, name="epilogue")
+        self.buffers = 3 + len(epilogue.params)
+
+    def write_results(self) -> None:
+        w = self.w
+        self.collect("y", w.algorithm.output, w.y, w.outputs, w.strip)
+        emitter = EpilogueEmitter(self.epilogue, min(w.product.nr, 2 * self.lanes))
+        self.finished.append(emitter.run())
+        self.declarations |= emitter.declarations
+        self.sized |= emitter.sized
+
+    def take_results(self, pointers: list[str]) -> None:
+        self.pointers = pointers
+        self.strip = self.pointer(self.outputs, self.w.outputs.size)
+
+    def ask_for_results(self, tile: str, part: str, parts: int) -> None:
+        """Where they go, the epilogue knows."""
+
+    def result(self, tile: str, row: str, ends: tuple[str, str]) -> None:
+        w, step = self.w, self.w.algorithm.tile
+        image, rest = self.divided(tile, w.grid[0] * w.grid[1])
+        down, across = (
+            self.assign(f"mul i64 {number}, {step}") for number in self.divided(rest, w.grid[1])
+        )
+        bottom, right = self.reach(down, step, w.y.rows), self.reach(across, step, w.y.columns)
+        pixels = self.assign(f"sub i64 {right}, {across}")
+        with self.loop(*ends, w.strip) as first:
+            last = self.smaller(self.assign(f"add i64 {first}, {w.strip}"), ends[1])
+            source = self.pointer(row, self.assign(f"sub i64 {first}, {ends[0]}"))
+            channels = f"i64 {first}", f"i64 {last}"
+            self.call_own("@move_y", f"ptr {self.strip}", f"ptr {source}", *channels)
+            columns = self.assign(f"sub i64 {last}, {first}")
+            with self.loop(down, bottom) as line:
+                number = self.assign(f"sub i64 {line}, {down}")
+                buffers = [self.nth(self.strip, number, step * w.strip), *self.pointers]
+                numbers = ["0", across, first, pixels, columns, image, line]
+                arguments = [f"ptr {buffer}" for buffer in buffers]
+                self.call_own("@epilogue", *arguments, *[f"i64 {i}" for i in numbers])
 
 
 def narrow(statements: tuple[Statement, ...], columns: int) -> tuple[Statement, ...]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import ClassVar
 
 from neurona.compiler.ir.sizes import is_plain, plain
 from neurona.compiler.machine.matmul import Matmul, MatmulEmitter
@@ -23,6 +22,7 @@ MOST_CHUNKS = 64
 LEAST_CHUNKS = 8
 BLOCK = 28
 """Tiles of a block."""
+STRIP = 128
 WEIGHTS = 1 << 25
 """Bytes of transformed weights that a chunk reads again and again."""
 
@@ -34,7 +34,6 @@ class Winograd:
     x, y: patches of the maps. images: how many; grid: rows and columns of tiles of each.
     """
 
-    kind: ClassVar[str] = "convolution"
     algorithm: Algorithm
     x: Field
     y: Field
@@ -117,15 +116,27 @@ class Winograd:
     @property
     def room(self) -> int:
         """Elements of scratch that a call needs."""
-        return 2 * self.border + self.inputs.size + self.outputs.size
+        return 2 * self.border + self.inputs.size + self.outputs.size + self.strip_size
+
+    @property
+    def strip(self) -> int:
+        """Channels that an epilogue is handed at once, in memory."""
+        return min(STRIP, self.slice * self.product.nr)
+
+    @property
+    def even(self) -> bool:
+        """Whether all strips are full."""
+        slice_channels = self.slice * self.product.nr
+        return self.y.channels % slice_channels == 0 == slice_channels % self.strip
+
+    @property
+    def strip_size(self) -> int:
+        return self.algorithm.tile**2 * self.strip
 
     @property
     def flops(self) -> int:
         """Of the products; the transforms' are not counted."""
         return 2 * self.algorithm.places * self.tiles * self.x.channels * self.y.channels
-
-    def text(self) -> str:
-        return WinogradEmitter(self).run()
 
 
 class Products(MatmulEmitter):
@@ -145,6 +156,8 @@ class Products(MatmulEmitter):
 class WinogradEmitter(Tiles):
     """LLVM IR: table (x, transformed weights, doors, rooms, y); see `Tiles.room`."""
 
+    buffers = 5
+
     def __init__(self, winograd: Winograd) -> None:
         super().__init__(dtypes.float32, winograd.lanes)
         self.w = winograd
@@ -152,27 +165,27 @@ class WinogradEmitter(Tiles):
     def run(self) -> str:
         w, algorithm, mm = self.w, self.w.algorithm, self.w.product
         self.places("x", w.x, w.grid)
-        self.places("y", w.y, w.grid)
         self.spread("x", algorithm.input, w.x, w.inputs)
-        self.collect("y", algorithm.output, w.y, w.outputs)
+        self.write_results()
         products = Products(mm, w.outputs.row)
         products.tile("@product", mm.mr, mm.nr)
         with self.function("void @kernel(ptr %table, i64 %first, i64 %last)"):
-            x, weights, doors, rooms, y = self.table(5)
-            maps = self.pointer(x, w.x.offset), self.pointer(y, w.y.offset)
+            x, weights, doors, rooms, *results = self.table(self.buffers)
+            self.x = self.pointer(x, w.x.offset)
             with self.room(doors, rooms, w.rooms, w.room) as room:
                 # A border of zeros, one for what is written beyond the edges, and the planes.
                 self.zeros, self.beyond = room, self.pointer(room, w.border)
                 self.inputs = self.pointer(room, 2 * w.border)
                 self.outputs = self.pointer(self.inputs, w.inputs.size)
+                self.take_results(results)
                 self.place_table(w.x, w.y)
                 self.clear(room, w.border)
                 with self.loop("%first", "%last") as chunk:
-                    self.chunk(chunk, *maps, weights)
+                    self.chunk(chunk, weights)
         self.declarations |= products.declarations
         return "\n".join([*products.finished, *self.finished, *sorted(self.declarations)])
 
-    def chunk(self, chunk: str, x: str, y: str, weights: str) -> None:
+    def chunk(self, chunk: str, weights: str) -> None:
         w, mm = self.w, self.w.product
         groups = w.parts[0]
         part, group = self.divided(chunk, groups)
@@ -186,15 +199,13 @@ class WinogradEmitter(Tiles):
             last = self.reach(first, w.block, w.tiles)
             with self.loop(first, last) as tile:
                 row = self.nth(self.inputs, self.assign(f"sub i64 {tile}, {first}"), w.inputs.row)
-                self.move("x", x, self.zeros, tile, row, ("0", str(w.x.channels)))
-            self.products(first, last, panel, end, x, y, weights)
+                self.move("x", self.x, self.zeros, tile, row, ("0", str(w.x.channels)))
+            self.products(first, last, panel, end, weights)
             with self.loop(first, last) as tile:
                 row = self.nth(self.outputs, self.assign(f"sub i64 {tile}, {first}"), w.outputs.row)
-                self.move("y", y, self.beyond, tile, row, ends)
+                self.result(tile, row, ends)
 
-    def products(
-        self, start: str, stop: str, first: str, last: str, x: str, y: str, weights: str
-    ) -> None:
+    def products(self, start: str, stop: str, first: str, last: str, weights: str) -> None:
         """Multiply every plane of tiles start … stop − 1 by panels first … last − 1 of its weights.
 
         The last tile of rows is computed whole: what its rows beyond the last hold is not used.
@@ -202,6 +213,7 @@ class WinogradEmitter(Tiles):
         """
         w, mm = self.w, self.w.product
         tiles = self.blocks(self.assign(f"sub i64 {stop}, {start}"), mm.mr)
+        parts = w.algorithm.places * w.slice
         with self.loop("0", str(w.algorithm.places)) as plane:
             source = self.nth(self.inputs, plane, w.inputs.step)
             goal = self.nth(self.outputs, plane, w.outputs.step)
@@ -213,11 +225,29 @@ class WinogradEmitter(Tiles):
                 c = self.nth(goal, column, mm.nr)
                 part = self.assign(f"mul i64 {plane}, {w.slice}")
                 part = self.assign(f"add i64 {part}, {column}")
-                parts = w.algorithm.places * w.slice
-                self.ask_for(x, w.x, w.grid, stop, w.block, part, parts)
-                if w.parts[1] == 1:
-                    self.ask_for(y, w.y, w.grid, start, w.block, part, parts, write=True)
+                self.ask_for(self.x, w.x, w.grid, stop, w.block, part, parts)
+                self.ask_for_results(start, part, parts)
                 with self.loop("0", tiles) as tile:
                     left = self.nth(source, tile, mm.mr * w.inputs.row)
                     to = self.nth(c, tile, mm.mr * w.outputs.row)
                     self.call_own("@product", f"ptr {left}", f"ptr {b}", f"ptr {to}")
+
+    # --- results: others make something of them first (see `finish`) ---
+
+    def write_results(self) -> None:
+        """The functions that move tiles of the results."""
+        w = self.w
+        self.places("y", w.y, w.grid)
+        self.collect("y", w.algorithm.output, w.y, w.outputs)
+
+    def take_results(self, pointers: list[str]) -> None:
+        self.y = self.pointer(pointers[0], self.w.y.offset)
+
+    def ask_for_results(self, tile: str, part: str, parts: int) -> None:
+        w = self.w
+        if w.parts[1] == 1:
+            self.ask_for(self.y, w.y, w.grid, tile, w.block, part, parts, write=True)
+
+    def result(self, tile: str, row: str, ends: tuple[str, str]) -> None:
+        """Move the filters ends[0] … ends[1] − 1 of a tile, which lie from `row` on in planes."""
+        self.move("y", self.y, self.beyond, tile, row, ends)

@@ -148,22 +148,33 @@ class Tiles(Maps):
 
                 self.two_sided(matrix, value, save)
 
-    def collect(self, name: str, matrix: Matrix, field: Field, planes: Planes) -> None:
-        """A function that transforms a row of planes into a tile of maps: see `spread`."""
+    def collect(
+        self, name: str, matrix: Matrix, field: Field, planes: Planes, strip: int = 0
+    ) -> None:
+        """A function that transforms a row of planes into a tile of maps: see `spread`.
+
+        With a `strip` it gets that in place of the table: room for a whole tile, row by row, each
+        place with so many channels, the first of which is channel `first`.
+        """
         with self.function(
             f"internal void @move_{name}(ptr %table, ptr noalias %planes, i64 %first, i64 %last)"
         ):
             for live, channel, at in self.runs(field.channels):
-                row = self.pointer("%planes", at)
+                row, near = self.pointer("%planes", at), self.pointer("%table", at)
 
                 def value(i: int, j: int, row: str = row) -> str:
                     place = self.pointer(row, (i * len(matrix[0]) + j) * planes.step)
                     return self.run_of(place, self.lanes)
 
                 def save(
-                    i: int, j: int, vector: str, channel: str = channel, live: int = live
-                ) -> None:
-                    self.put_run(vector, self.element(field, i, j, channel), live)
+                    i: int, j: int, vector: str, channel: str = channel, live: int = live,
+                    near: str = near,
+                ) -> None:  # fmt: skip
+                    if strip:
+                        place = self.pointer(near, (i * len(matrix) + j) * strip)
+                        self.put_run(vector, place, self.lanes)
+                    else:
+                        self.put_run(vector, self.element(field, i, j, channel), live)
 
                 self.two_sided(matrix, value, save)
 
