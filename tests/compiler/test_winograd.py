@@ -193,24 +193,24 @@ def test_compiled_functions_use_it():
     assert {Winograd, WeightGradient} <= kernels(derived)
 
 
-@pytest.mark.parametrize("filters", [40, 128, 300])
-def test_what_follows_is_done_tile_by_tile(filters):
+@pytest.mark.parametrize("channels", [40, 128, 160])
+def test_what_follows_is_done_tile_by_tile(channels):
     rng = np.random.default_rng(0)
-    values = [rng.normal(size=s) for s in ((3, 64, 9, 11), (filters, 64, 3, 3), (filters,))]
-    residual = rng.normal(size=(3, filters, 9, 11))
+    w, b = rng.normal(size=(channels, channels, 3, 3)) / channels, rng.normal(size=channels)
 
-    def block(x, w, b, r):
-        return ne.maximum(F.conv2d(x, w, b, padding=1) + r, 0)
+    def block(x, w, b):
+        y = F.conv2d(x, w, b, padding=1)
+        return ne.maximum(F.conv2d(y, w, padding=1) + y, 0)
 
     compiled = ne.compile(block)
     for images in (3, 2, 1):
-        exact = [values[0][:images], *values[1:], residual[:images]]
+        exact = [rng.normal(size=(images, channels, 9, 11)), w, b]
         wanted = block(*map(ne.asarray, exact)).numpy()
         found = compiled(*[array.astype(np.float32) for array in exact]).numpy()
         assert abs(found - wanted).max() < 30 * EPS * abs(wanted).max()
     programs = {entry.program for entries in compiled.entries.values() for entry in entries}
     tasks = [task for program in programs for task in program.plan.tasks]
-    assert {str(task) for task in tasks if task.direct} == {"conv+add+maximum"}
+    assert {str(task) for task in tasks if task.direct} == {"conv+add", "conv+add+maximum"}
 
 
 @pytest.mark.parametrize(
