@@ -11,6 +11,7 @@ from neurona.core.dtypes import is_float
 from neurona.core.errors import TraceError
 from neurona.core.node import Node
 from neurona.core.op import LITERAL, Op, Spec, register
+from neurona.core.slots import kernels
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, Trace, caller
 
@@ -46,7 +47,8 @@ def _node(op: Op, tensors: tuple[Tensor, ...], attrs: dict[str, Any]) -> Node:
     if trace is not None:
         return _record(op, nodes, attrs, spec, requires_grad, trace)
     try:
-        result = state.quietly(op.evaluate, *[_array(node.value) for node in nodes], **attrs)
+        evaluate = kernels.get(op.name, op.evaluate)
+        result = state.quietly(evaluate, *[_array(node.value) for node in nodes], **attrs)
     except AttributeError:
         if all(node.value is not None for node in nodes):
             raise

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import neurona.nn.eager  # noqa: F401 (fills a slot: what eager mode runs for the ops used here)
 from neurona.core.apply import apply
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.op import Shape
