@@ -11,6 +11,7 @@ where the forward pass has strides its results fall into phases with taps of the
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,7 +23,9 @@ from neurona.core.dtypes import DType
 
 CHUNK_FLOPS = 1 << 21
 """Arithmetic that makes a chunk of its own worth while."""
-MAX_CHUNKS = 128
+MAX_CHUNKS = 32
+PAGE, WAYS = 4096, 7
+"""Pixels a page apart share the lines of the first cache, which keeps so many of them and a row."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,9 @@ class Direct:
     @property
     def most(self) -> int:
         """Pixels of a tile at most: their sums leave registers for a row of weights."""
-        return (self.registers - 4) // (self.nr // self.lanes)
+        most = (self.registers - 4) // (self.nr // self.lanes)
+        apart = self.axes[-1].step * self.x_strides[-2] * self.dtype.itemsize
+        return min(most, WAYS) if apart % PAGE == 0 else most
 
     @property
     def rows(self) -> int:
@@ -117,14 +122,22 @@ class Direct:
         scale = math.prod(axis.scale for axis in self.axes)
         return 2 * self.axes[-1].results * self.nr * self.channels * taps // scale
 
-    @property
+    @functools.cached_property
     def parts(self) -> tuple[int, int]:
-        """Into how many blocks, along rows and panels, the results are cut."""
+        """Into how many blocks, along rows and panels, the results are cut.
+
+        Every block along the panels reads x, every block along the rows the weights: of the cuts
+        into enough blocks, the one that reads least.
+        """
         rows = plain(self.rows)
         wanted = max(1, min(MAX_CHUNKS, rows * self.panels * self.row_flops // CHUNK_FLOPS))
-        if rows >= wanted:
-            return even_chunks(self.rows, wanted), 1
-        return rows, min(self.panels, -(-wanted // rows))
+        x = rows * self.axes[-1].inputs * self.channels
+        cuts = []
+        for columns in range(1, min(self.panels, wanted) + 1):
+            needed = min(rows, -(-wanted // columns))
+            cuts.append((columns * x + needed * self.weights.size, needed, columns))
+        _, needed, columns = min(cuts)
+        return even_chunks(self.rows, needed), columns
 
     @property
     def chunks(self) -> int:
