@@ -125,7 +125,11 @@ def test_search_on_disk(search: tuple[SimilaritySearch, data.Dataset], tmp_path:
     index.save(tmp_path / "index")
     again = SimilaritySearch.load(tmp_path / "index")
     wanted = digits.inputs[1000:1003]
-    assert again.find(wanted, 2) == index.find(wanted, 2)
+    # The program that has met batches of several sizes may round otherwise than one for three.
+    for ours, theirs in zip(again.find(wanted, 2), index.find(wanted, 2), strict=True):
+        assert [(m.index, m.name) for m in ours] == [(m.index, m.name) for m in theirs]
+        similar = [match.similarity for match in theirs]
+        assert [match.similarity for match in ours] == pytest.approx(similar, abs=1e-6)
     path = tmp_path / "index" / "search.json"
     about = json.loads(path.read_text())
     path.write_text(json.dumps({**about, "names": ["one"]}))
