@@ -90,7 +90,7 @@ def test_what_is_read(tmp_path: Path, name: str) -> None:
 
 JPEG = encoded(COLOUR.resize((200, 180)), "JPEG")
 REFUSED: dict[str, tuple[bytes, str]] = {
-    "empty.png": (b"", "an empty file, of 0 bytes"),
+    "empty.png": (b"", "not a PNG or JPEG picture but an empty file"),
     "text.png": (b"I am a picture, honestly.", "not a PNG or JPEG picture; convert it to one"),
     "animated_gif.png": (
         encoded(COLOUR, "GIF", save_all=True, append_images=[COLOUR.transpose(0)]),

@@ -170,7 +170,7 @@ def _other_kind(path: str | os.PathLike[str]) -> str:
     with open(path, "rb") as file:
         start = file.read(16)
     if not start:
-        return "an empty file, of 0 bytes"
+        return "not a PNG or JPEG picture but an empty file"
     for signature, place, kind in _SIGNATURES:
         if start[place:].startswith(signature):
             return f"not a PNG or JPEG picture but {kind}; convert it to one"
