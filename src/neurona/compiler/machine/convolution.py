@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from neurona.compiler.ir.sizes import is_plain, plain
+from neurona.compiler.ir.sizes import plain
 from neurona.compiler.machine.pack import Packing, PanelText, even_chunks
 from neurona.core.dtypes import DType
 
@@ -212,13 +212,6 @@ class ConvolutionEmitter(PanelText):
         """Where the results are stored; more for those who make something of them."""
         return pointers[0]
 
-    def span(self, part: str, parts: int, count: int) -> tuple[str, str]:
-        """The first of the things that a part holds, and the one behind its last."""
-        following = self.assign(f"add nsw i64 {part}, 1")
-        places = [self.assign(f"mul nsw i64 {i}, {count}") for i in (part, following)]
-        start, stop = [self.assign(f"sdiv i64 {place}, {parts}") for place in places]
-        return start, stop
-
     def panel(
         self, panel: str, columns: int, start: str, stop: str, x: str, b: str, y: str
     ) -> None:
@@ -250,15 +243,6 @@ class ConvolutionEmitter(PanelText):
         of = self.of
         steps = (row, of.axes[-1].results * self.row_step), (group, of.columns)
         return self.pointer(self.pointer(y, self.column), self.moved(*steps))
-
-    def moved(self, *steps: tuple[str, int]) -> str:
-        """The sum of the numbers, each times its stride."""
-        at = "0"
-        for number, stride in steps:
-            if number != "0" and not (is_plain(stride) and stride == 0):
-                step = self.assign(f"mul nsw i64 {number}, {stride}")
-                at = step if at == "0" else self.assign(f"add nsw i64 {at}, {step}")
-        return at
 
     def row_of_tiles(self, columns: int, x: str, b: str, y: str) -> None:
         of = self.of

@@ -149,24 +149,6 @@ class WeightGradientEmitter(PanelText):
             f"srem i64 {number}, {count}"
         )
 
-    def span(self, part: str, parts: int, count: int) -> tuple[str, str]:
-        """The first of the things that a part holds, and the one behind its last."""
-        if parts == 1:
-            return "0", str(count)
-        following = self.assign(f"add nsw i64 {part}, 1")
-        places = [self.assign(f"mul nsw i64 {i}, {count}") for i in (part, following)]
-        start, stop = [self.assign(f"sdiv i64 {place}, {parts}") for place in places]
-        return start, stop
-
-    def moved(self, *steps: tuple[str, int]) -> str:
-        """The sum of the numbers, each times its stride."""
-        at = "0"
-        for number, stride in steps:
-            if number != "0":
-                step = self.assign(f"mul nsw i64 {number}, {stride}")
-                at = step if at == "0" else self.assign(f"add nsw i64 {at}, {step}")
-        return at
-
     def blocks(
         self,
         samples: tuple[str, str],

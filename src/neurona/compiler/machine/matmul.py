@@ -271,13 +271,6 @@ class MatmulEmitter(PanelText):
             with self.where(self.assign(f"icmp sgt i64 {last}, {full}")):
                 self.panel(str(full), rest, a, b, c, start, stop)
 
-    def span(self, part: str, parts: int, count: str) -> tuple[str, str]:
-        """The first of the things that a part holds, and the one behind its last."""
-        following = self.assign(f"add nsw i64 {part}, 1")
-        places = [self.assign(f"mul nsw i64 {i}, {count}") for i in (part, following)]
-        start, stop = [self.assign(f"sdiv i64 {place}, {parts}") for place in places]
-        return start, stop
-
     def move_to_batch(self, batch: str, a: str, b: str, c: str) -> tuple[str, str, str]:
         mm = self.mm
         rest = batch

@@ -91,6 +91,24 @@ class PanelText(Text):
         first, last = [self.assign(f"mul i64 {i}, {each}") for i in ("%first", "%last")]
         return first, self.smaller(last, count)
 
+    def span(self, part: str, parts: int, count: int | str) -> tuple[str, str]:
+        """The first of the things that a part holds, and the one behind its last."""
+        if parts == 1:
+            return "0", str(count)
+        following = self.assign(f"add nsw i64 {part}, 1")
+        places = [self.assign(f"mul nsw i64 {i}, {count}") for i in (part, following)]
+        start, stop = [self.assign(f"sdiv i64 {place}, {parts}") for place in places]
+        return start, stop
+
+    def moved(self, *steps: tuple[str, int]) -> str:
+        """The sum of the numbers, each times its stride."""
+        at = "0"
+        for number, stride in steps:
+            if number != "0":
+                step = self.assign(f"mul nsw i64 {number}, {stride}")
+                at = step if at == "0" else self.assign(f"add nsw i64 {at}, {step}")
+        return at
+
     def mask(self, live: int) -> tuple[str, str]:
         flags = ", ".join(f"i1 {str(lane < live).lower()}" for lane in range(self.lanes))
         return f"<{self.lanes} x i1>", f"<{flags}>"
