@@ -1,4 +1,4 @@
-"""The records of the pooling layers and batch norms of maps; see `tests.nn.cases`."""
+"""The records of pooling, norms of maps and dropout of channels; see `tests.nn.cases`."""
 
 from __future__ import annotations
 
@@ -56,4 +56,34 @@ POOLING = (
     _same("LocalResponseNorm, one axis", lambda n: n.LocalResponseNorm(3), (1, 2, 3), (1, 2, 3)),
     _same("BatchNorm2d", lambda n: n.BatchNorm2d(3), (2, 3, 2, 3), (2, 3, 2, 3), 6),
     _same("BatchNorm3d", lambda n: n.BatchNorm3d(2), (2, 2, 1, 2, 3), (2, 2, 1, 2, 3), 4),
+    _same("GroupNorm", lambda n: n.GroupNorm(2, 4), (2, 4, 3), (2, 4, 3), 8),
+    _same("InstanceNorm1d", lambda n: n.InstanceNorm1d(2), (2, 5), (2, 5)),
+    _same(
+        "InstanceNorm2d",
+        lambda n: n.InstanceNorm2d(2, 0.1, 0.3, affine=True, track_running_stats=True),
+        (3, 2, 2, 3),
+        (3, 2, 2, 3),
+        4,
+    ),
+    _same("InstanceNorm3d", lambda n: n.InstanceNorm3d(2), (1, 2, 2, 1, 2), (1, 2, 2, 1, 2)),
+    LayerCase(
+        "InstanceNorm2d, evaluating",
+        lambda: nn.InstanceNorm2d(2, track_running_stats=True),
+        ((2, 2, 2, 2),),
+        (2, 2, 2, 2),
+        0,
+        lambda t: t.nn.InstanceNorm2d(2, track_running_stats=True),
+        evaluate=True,
+    ),
+    _same(
+        "LocalResponseNorm of AlexNet",
+        lambda n: n.LocalResponseNorm(5, 0.5, 0.75, 2.0),
+        (2, 7, 2, 1),
+        (2, 7, 2, 1),
+    ),
+    LayerCase("Dropout1d", nn.Dropout1d, ((3, 4, 2),), (3, 4, 2)),
+    LayerCase("Dropout2d", nn.Dropout2d, ((2, 4, 2, 2),), (2, 4, 2, 2)),
+    LayerCase("Dropout3d", nn.Dropout3d, ((2, 4, 1, 2, 2),), (2, 4, 1, 2, 2)),
+    LayerCase("AlphaDropout", nn.AlphaDropout, ((3, 4),), (3, 4)),
+    LayerCase("FeatureAlphaDropout", nn.FeatureAlphaDropout, ((3, 4, 2),), (3, 4, 2)),
 )

@@ -10,6 +10,7 @@ from ..pages import DOCS, text_of
 PAGES = {
     "draw_layers.py": ("activations", "layers", "losses"),
     "draw_convolution.py": ("convolution",),
+    "draw_pooling.py": ("pooling",),
 }
 
 

@@ -28,8 +28,21 @@ from neurona.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from neurona.nn.containers import ModuleDict, ModuleList, Sequential
 from neurona.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from neurona.nn.convolution import Conv1d, Conv2d, Conv3d
-from neurona.nn.dropout import Dropout
+from neurona.nn.dropout import (
+    AlphaDropout,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+    FeatureAlphaDropout,
+)
 from neurona.nn.embedding import Embedding
+from neurona.nn.groupnorm import (
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+)
 from neurona.nn.layernorm import LayerNorm, RMSNorm
 from neurona.nn.linear import Bilinear, Identity, Linear
 from neurona.nn.loss import (
@@ -94,6 +107,7 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -118,15 +132,23 @@ __all__ = [
     "ConvTranspose3d",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Embedding",
+    "FeatureAlphaDropout",
     "Flatten",
     "Fold",
+    "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "HingeLoss",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
     "LayerNorm",

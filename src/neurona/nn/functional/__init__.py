@@ -48,7 +48,15 @@ from neurona.nn.functional.conv_transpose import (
     conv_transpose3d,
 )
 from neurona.nn.functional.convolution import conv1d, conv2d, conv3d
-from neurona.nn.functional.dropout import dropout
+from neurona.nn.functional.dropout import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+)
+from neurona.nn.functional.group_normalization import group_norm, instance_norm
 from neurona.nn.functional.linear import bilinear, embedding, linear
 from neurona.nn.functional.normalization import batch_norm, layer_norm, rms_norm
 from neurona.nn.functional.padding import pad
@@ -78,6 +86,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -96,15 +105,21 @@ __all__ = [
     "conv_transpose3d",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "embedding",
+    "feature_alpha_dropout",
     "fold",
     "gelu",
+    "group_norm",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "hinge_loss",
     "huber_loss",
+    "instance_norm",
     "interpolate",
     "kl_div",
     "l1_loss",

@@ -82,8 +82,8 @@ def batch_norm(
     mean, squares = _moments(wide, count)
     if training and running_mean is not None and running_var is not None:
         with set_grad_enabled(False):
-            _follow(running_mean, mean, momentum)
-            _follow(running_var, squares / (count - running_correction), momentum)
+            follow(running_mean, mean, momentum)
+            follow(running_var, squares / (count - running_correction), momentum)
     rate = 1 / sqrt(squares / (count - correction) + eps)
     learnt = [parameter for parameter in (gamma, beta) if parameter is not None]
     with set_grad_enabled(False):
@@ -92,7 +92,7 @@ def batch_norm(
     return cast(tie([result], rule, wide, mean, rate, *learnt)[0], z.dtype)
 
 
-def _along(x: Tensor, values: Tensor) -> Tensor:
+def per_channel(x: Tensor, values: Tensor) -> Tensor:
     """One value a channel (axis 1), to be combined with x."""
     return reshape(values, (-1, *[1] * (x.ndim - 2)))
 
@@ -102,8 +102,8 @@ def _affine(
 ) -> Tensor:
     """(x − mean)·rate·γ + β."""
     scale = rate if gamma is None else rate * gamma
-    result = (x - _along(x, mean)) * _along(x, scale)
-    return result if beta is None else result + _along(x, beta)
+    result = (x - per_channel(x, mean)) * per_channel(x, scale)
+    return result if beta is None else result + per_channel(x, beta)
 
 
 WIDE_ENOUGH = 64
@@ -120,11 +120,11 @@ def _moments(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
     axes = (0, *range(2, x.ndim))
     if not x.shape[0] or math.prod(x.shape[2:]) < WIDE_ENOUGH:
         mean = sum(x, axis=axes) / count
-        centred = x - _along(x, mean)
+        centred = x - per_channel(x, mean)
         return mean, sum(centred * centred, axis=axes)
     first = slice_axis(x, 0, 0, 1)
     near = stop_gradient(sum(first, axis=axes) / math.prod(x.shape[2:]))
-    apart = x - _along(x, near)
+    apart = x - per_channel(x, near)
     rest = sum(apart, axis=axes) / count
     squares = sum(apart * apart, axis=axes) - count * (rest * rest)
     return near + rest, where(squares > 0, squares, 0)
@@ -144,18 +144,19 @@ def _gradient(correction: int, with_gamma: bool, with_beta: bool) -> Op:
         axes = (0, *range(2, x.ndim))
         count = x.size // x.shape[1]
         # Not x − μ, which a program would then keep from the forward pass, beside x.
-        below = _along(x, mean) - x
+        below = per_channel(x, mean) - x
         whole, slope = sum(g[0], axis=axes), -sum(g[0] * below, axis=axes)
         steep = rate * rate * slope / (count - correction)
         scale = rate * learnt[0] if with_gamma else rate
-        even = g[0] - _along(x, whole / count) + below * _along(x, steep)
-        found: list[Tensor | None] = [even * _along(x, scale), None, None]
+        even = g[0] - per_channel(x, whole / count) + below * per_channel(x, steep)
+        found: list[Tensor | None] = [even * per_channel(x, scale), None, None]
         return (*found, *[slope * rate] * with_gamma, *[whole] * with_beta)
 
     return token("batch_norm.token", vjp)
 
 
-def _follow(running: Variable, batch: Tensor, momentum: Any) -> None:
+def follow(running: Variable, batch: Tensor, momentum: Any) -> None:
+    """running ← (1 − momentum)·running + momentum·batch."""
     old = cast(running, batch.dtype)
     if isinstance(momentum, Tensor):
         momentum = cast(momentum, batch.dtype)

@@ -7,8 +7,10 @@ from typing import Any
 from neurona.core.apply import apply
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.tensor import Tensor
-from neurona.nn.functional.checks import float_input
+from neurona.nn.functional.checks import float_input, statistics_dtype
 from neurona.nn.running import who
+from neurona.ops.arithmetic import sqrt
+from neurona.ops.operand import cast
 from neurona.ops.window import WINDOW_SUM
 
 
@@ -38,14 +40,19 @@ def local_response_norm(
         raise ArgumentError(
             f"{who('local_response_norm')}: size must be a positive whole number, not {size!r}"
         )
+    wide = statistics_dtype(z)
     rest = z.ndim - 2
     squares = apply(
         WINDOW_SUM,
-        z * z,
+        wide * wide,
         window=(1, size, *[1] * rest),
         strides=(1,) * z.ndim,
         padding=((0, 0), (size // 2, (size - 1) // 2), *[(0, 0)] * rest),
         dilation=(1,) * z.ndim,
     )
-    y: Tensor = z / (k + alpha / size * squares) ** beta
-    return y
+    total = k + alpha / size * squares
+    if beta == 0.75:
+        # Two roots take a fraction of the time of a power.
+        root = sqrt(total)
+        return cast(wide / (root * sqrt(root)), z.dtype)
+    return cast(wide / total**beta, z.dtype)
