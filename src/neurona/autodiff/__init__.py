@@ -9,6 +9,7 @@ from neurona.autodiff.jacobian import hessian, hvp, jacobian
 from neurona.autodiff.loops import fori_loop, while_loop
 from neurona.autodiff.marks import stop_gradient
 from neurona.autodiff.reverse import gradients
+from neurona.autodiff.scans import scan
 
 __all__ = [
     "Function",
@@ -24,6 +25,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "numpy_function",
+    "scan",
     "stop_gradient",
     "switch",
     "value_and_grad",

@@ -33,6 +33,23 @@ def topological(ends: Iterable[Node]) -> list[Node]:
     return order
 
 
+def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """The node itself if its inputs are these, else its like on the new ones."""
+    if all(a is b for a, b in zip(node.inputs, inputs, strict=True)):
+        return node
+    like = Node(
+        node.op,
+        inputs,
+        node.attrs,
+        node.specs or node.spec,
+        requires_grad=node.requires_grad,
+        trace=node.trace,
+        weak=node.weak,
+    )
+    like.source = node.source
+    return like
+
+
 class Subgraph:
     """Nodes that only `inputs` (placeholders) lead to; a pattern, whose nodes hold no values."""
 
@@ -119,7 +136,13 @@ def record(
 
     Raises `TraceError` if it asks for a value or calls `backward()`.
     """
-    nodes = [argument._resolve(STATE.trace) for argument in arguments]
+    return record_like(function, [argument._resolve(STATE.trace) for argument in arguments])
+
+
+def record_like(
+    function: Callable[[list[Tensor]], Sequence[Tensor]], nodes: Sequence[Node]
+) -> Recorded:
+    """`record` for arguments like these nodes, which are patterns only."""
     with recording() as trace:
         places = [
             trace.input(node.spec, requires_grad=node.requires_grad, weak=node.weak)

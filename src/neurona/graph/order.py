@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from neurona.core.node import Node
-from neurona.core.subgraph import topological
+from neurona.core.subgraph import topological, with_inputs
 
 __all__ = ["rewrite", "topological", "with_inputs"]
 
@@ -16,20 +16,3 @@ def rewrite(outputs: Sequence[Node], rule: Callable[[Node, tuple[Node, ...]], No
     for node in topological(outputs):
         new[id(node)] = rule(node, tuple(new[id(x)] for x in node.inputs))
     return [new[id(node)] for node in outputs]
-
-
-def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
-    """The node itself if its inputs are these, else its like on the new ones."""
-    if all(a is b for a, b in zip(node.inputs, inputs, strict=True)):
-        return node
-    like = Node(
-        node.op,
-        inputs,
-        node.attrs,
-        node.specs or node.spec,
-        requires_grad=node.requires_grad,
-        trace=node.trace,
-        weak=node.weak,
-    )
-    like.source = node.source
-    return like
