@@ -64,7 +64,8 @@ class Program:
         olds = [old for old, _ in writes]
         outputs = [*results, *[new for _, new in writes], *[ok for ok, _ in checks]]
         self.recorded, self.asked = outputs, outputs[len(outputs) - len(checks) :]
-        for simplify in (*SIMPLIFY, prepare.to_known_forms, prepare.masks_of_results):
+        shorten = (*SIMPLIFY, control.without_unused)
+        for simplify in (*shorten, prepare.to_known_forms, prepare.masks_of_results):
             outputs = simplify(outputs)
         outputs = arranged(pooled_first(folded(outputs, fixed)))
         ranges: control.Checks = []

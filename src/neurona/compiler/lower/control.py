@@ -17,10 +17,11 @@ import numpy as np
 
 from neurona.autodiff.branches import SWITCH
 from neurona.autodiff.loops import LOOP
+from neurona.autodiff.steps import SCAN, order_of
 from neurona.compiler.ir.storage import Storage, storage_of
 from neurona.compiler.lower.indices import index_checks
 from neurona.compiler.run.memory import Held
-from neurona.compiler.run.runner import CHOOSE, REPEAT, SIGNALS
+from neurona.compiler.run.runner import CHOOSE, ENDLESS, REPEAT, SIGNALS
 from neurona.core import dtypes
 from neurona.core.apply import TAKE_RESULT
 from neurona.core.buffer import Buffer
@@ -29,7 +30,7 @@ from neurona.core.node import Node, placeholder
 from neurona.core.op import LITERAL, Array, Spec
 from neurona.core.subgraph import Subgraph
 from neurona.core.trace import Trace
-from neurona.graph.order import rewrite, with_inputs
+from neurona.graph.order import rewrite, topological, with_inputs
 from neurona.graph.passes import make
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Slot(int):
 
 
 def is_control(node: Node) -> bool:
-    return node.op in (SWITCH, LOOP)
+    return node.op in (SWITCH, LOOP, SCAN)
 
 
 def bodies_of(node: Node) -> tuple[Subgraph, ...]:
@@ -54,7 +55,68 @@ def bodies_of(node: Node) -> tuple[Subgraph, ...]:
 
 def steady_inputs(node: Node, body: Subgraph) -> tuple[Node, ...]:
     """The inputs of a body that are the same in every round."""
+    if node.op is SCAN:
+        return body.inputs[node.attrs["carries"] + node.attrs["scanned"] :]
     return body.inputs[len(body.outputs) :] if node.op is LOOP else ()
+
+
+def count_carries(node: Node) -> int:
+    """The carries of a loop: the first inputs, and the last results."""
+    carries: int = node.attrs.get("carries", len(node.specs or ()))
+    return carries
+
+
+# --- results that nobody takes ---
+
+
+def without_unused(outputs: Sequence[Node]) -> list[Node]:
+    """The same graph, whose scans make only what is taken of their results."""
+    taken: dict[int, set[int]] = {}
+    for node in topological(outputs):
+        if node.op is TAKE_RESULT and node.inputs[0].op is SCAN:
+            taken.setdefault(id(node.inputs[0]), set()).add(node.attrs["index"])
+    numbers: dict[int, list[int]] = {}
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node.op is TAKE_RESULT and (kept := numbers.get(id(node.inputs[0]))) is not None:
+            return make(TAKE_RESULT, inputs[0], index=kept.index(node.attrs["index"]))
+        if node.op is not SCAN:
+            return with_inputs(node, inputs)
+        kept = numbers[id(node)] = _alive(node, taken[id(node)])
+        if len(kept) == len(node.specs or ()):
+            return with_inputs(node, inputs)
+        body, attrs = node.attrs["body"], dict(node.attrs)
+        rows, scanned = len(body.outputs) - attrs["carries"], attrs["scanned"]
+        outs = [body.outputs[i] for i in kept]
+        used = set(map(id, topological(outs)))
+        carries = [i - rows for i in kept if i >= rows]
+        across = range(attrs["carries"], attrs["carries"] + scanned)
+        steady = range(attrs["carries"] + scanned, len(inputs))
+        stacks = [i for i in across if id(body.inputs[i]) in used]
+        chosen = [*carries, *stacks, *[i for i in steady if id(body.inputs[i]) in used]]
+        attrs |= {
+            "body": Subgraph([body.inputs[i] for i in chosen], outs),
+            "carries": len(carries),
+            "scanned": len(stacks),
+            "gates": tuple(carries.index(gate) for gate in attrs["gates"]),
+            "saved": 0,
+        }
+        return make(SCAN, *[inputs[i] for i in chosen], **attrs)
+
+    return rewrite(outputs, rule)
+
+
+def _alive(node: Node, taken: set[int]) -> list[int]:
+    """The numbers of the results that are taken, and of the carries that these need."""
+    body, carries = node.attrs["body"], node.attrs["carries"]
+    rows = len(body.outputs) - carries
+    alive = {*taken, *[rows + gate for gate in node.attrs["gates"]]}
+    while True:
+        used = set(map(id, topological([body.outputs[i] for i in sorted(alive)])))
+        more = {rows + i for i in range(carries) if id(body.inputs[i]) in used} - alive
+        if not more:
+            return sorted(alive)
+        alive |= more
 
 
 # --- checks ---
@@ -103,7 +165,7 @@ def _choice(
 
 
 def _loop(node: Node, inputs: tuple[Node, ...], outputs: list[Node], checks: Checks) -> Node:
-    old, count, more = bodies_of(node)[0], len(outputs), len(checks)
+    old, count, more = bodies_of(node)[0], count_carries(node), len(checks)
     nowhere = Trace()
     places = [placeholder(Spec((), dtypes.bool_), nowhere) for _ in checks]
     body = Subgraph(
@@ -112,7 +174,10 @@ def _loop(node: Node, inputs: tuple[Node, ...], outputs: list[Node], checks: Che
     )
     gates = (*node.attrs["gates"], *range(count, count + more))
     truths = [_true() for _ in checks]
-    return make(LOOP, *inputs[:count], *truths, *inputs[count:], body=body, gates=gates)
+    attrs = node.attrs | {"body": body, "gates": gates}
+    if node.op is SCAN:
+        attrs["carries"] = count + more
+    return make(node.op, *inputs[:count], *truths, *inputs[count:], **attrs)
 
 
 # --- as part of a program ---
@@ -160,9 +225,15 @@ def make_control(node: Node, taken: dict[int, Node], bodies: tuple[Program, ...]
             storage_of(taken[i]) if i in taken else storage(f"result {i}", spec)
             for i, spec in enumerate(specs)
         ),
-        tuple(storage(f"next {i}", spec) for i, spec in enumerate(specs) if node.op is LOOP),
+        tuple(storage(f"next {i}", spec) for i, spec in _carried(node)),
         Storage(node, "arena", max(body.size for body in bodies), dtypes.uint8),
     )
+
+
+def _carried(node: Node) -> list[tuple[int, Spec]]:
+    """The results of a loop that are carried, by number."""
+    specs = list(enumerate(node.specs or ()))
+    return specs[len(specs) - count_carries(node) :] if node.op in (LOOP, SCAN) else []
 
 
 def words(control: Control, program: Program) -> list[int]:
@@ -180,18 +251,41 @@ def words(control: Control, program: Program) -> list[int]:
             parts.append([*first[:-1], *rest])
         return [CHOOSE, inputs[0], len(parts), *map(len, parts), *itertools.chain(*parts)]
     (body,) = control.bodies
-    count = len(results)
-    first, rest = _inline(program, body, [*results, *inputs[count:]], following, base)
-    sizes = [math.prod(spec.shape) * spec.dtype.itemsize for spec in control.node.specs or ()]
-    carries = zip(inputs[:count], results, following, sizes, strict=True)
-    gates = [results[gate] for gate in control.node.attrs["gates"]]
-    signals = Slot(program.slot_count)
-    program.slot_count += 1
+    node, attrs = control.node, control.node.attrs
+    count, scanned = count_carries(node), attrs.get("scanned", 0)
+    stacked = len(results) - count
+    steps = attrs.get("length", ENDLESS)
+    whole, carried = [*inputs[count : count + scanned], *results[:stacked]], results[stacked:]
+    rows = [_new_slot(program) for _ in whole]
+    first, rest = _inline(
+        program,
+        body,
+        [*carried, *rows[:scanned], *inputs[count + scanned :]],
+        [*rows[scanned:], *following],
+        base,
+    )
+    moved: list[int] = []
+    shapes = [x.spec for x in body.inputs[count : count + scanned]]
+    shapes += [Spec(spec.shape[1:], spec.dtype) for spec in (node.specs or ())[:stacked]]
+    for stack, row, spec in zip(whole, rows, shapes, strict=True):
+        step = math.prod(spec.shape) * spec.dtype.itemsize
+        start = step * (steps - 1) if attrs["reverse"] else 0
+        moved += [stack, row, start, -step if attrs["reverse"] else step]
+    sizes = [math.prod(spec.shape) * spec.dtype.itemsize for _, spec in _carried(node)]
+    carries = zip(inputs[:count], carried, following, sizes, strict=True)
+    gates = [carried[gate] for gate in attrs["gates"]]
+    signals = _new_slot(program)
     program.constants.append((signals, SIGNALS))
     return [
-        *(REPEAT, signals, count, *itertools.chain(*carries), len(gates), *gates),
+        *(REPEAT, signals, steps, len(rows), *moved),
+        *(count, *itertools.chain(*carries), len(gates), *gates),
         *(len(first), *first, len(rest), *rest),
     ]
+
+
+def _new_slot(program: Program) -> Slot:
+    program.slot_count += 1
+    return Slot(program.slot_count - 1)
 
 
 def _inline(
@@ -206,8 +300,7 @@ def _inline(
     names.pop(body.unused, None)
     for slot in range(1, body.slot_count):
         if slot not in names:
-            names[slot] = Slot(program.slot_count)
-            program.slot_count += 1
+            names[slot] = _new_slot(program)
     program.inlined += [(names[slot], base + offset) for slot, offset in body.places()[0]]
     program.constants += [(names[slot], array) for slot, array in body.constants]
     first, rest = [
@@ -230,8 +323,17 @@ def run_control(control: Control, arrays: list[Array]) -> list[Array]:
     if control.node.op is SWITCH:
         return control.bodies[int(arrays[0])].run(arrays[1:], held)
     (body,) = control.bodies
-    count = len(control.results)
-    carry, rest = arrays[:count], arrays[count:]
-    while all(carry[gate] for gate in control.node.attrs["gates"]):
-        carry = body.run([*carry, *rest], held)
-    return carry
+    count, attrs = count_carries(control.node), control.node.attrs
+    scanned = attrs.get("scanned", 0)
+    carry, stacks, rest = arrays[:count], arrays[count : count + scanned], arrays[count + scanned :]
+    specs = (control.node.specs or ())[: len(control.results) - count]
+    made = [np.zeros(spec.shape, spec.dtype) for spec in specs]
+    endless = control.node.op is LOOP
+    for t in itertools.count() if endless else order_of(attrs["length"], attrs["reverse"]):
+        if not all(carry[gate] for gate in attrs["gates"]):
+            break
+        values = body.run([*carry, *[stack[t] for stack in stacks], *rest], held)
+        for stack, row in zip(made, values, strict=False):
+            stack[t] = row
+        carry = values[len(made) :]
+    return [*made, *carry]

@@ -13,6 +13,7 @@ import numpy as np
 
 from neurona.autodiff.branches import SWITCH
 from neurona.autodiff.loops import LOOP
+from neurona.autodiff.steps import SCAN, order_of
 from neurona.compiler.ir.sizes import at, spelled, varies
 from neurona.compiler.lower.prepare import number, op
 from neurona.core.check import REQUIRE
@@ -24,6 +25,8 @@ from neurona.graph.passes import make
 
 ROUNDS = 1000
 """Of loops that are walked again to find an index."""
+
+BODIES = (SWITCH, LOOP, SCAN)
 
 NAMING = frozenset(
     [
@@ -97,7 +100,7 @@ def named(
     """
     if isinstance(error, IndexOutOfRangeError | ArgumentError):
         ends = rewrite(ends, lambda node, new: _of_size(node, new, n))
-        places = [x for x in topological(ends) if x.op.name in NAMING or x.op in (SWITCH, LOOP)]
+        places = [x for x in topological(ends) if x.op.name in NAMING or x.op in BODIES]
         try:
             with np.errstate(all="ignore"):
                 _evaluate(places, inputs, arrays)
@@ -138,6 +141,8 @@ def _evaluate(
             value = _evaluate(branch.outputs, branch.inputs, given[1:])
         elif node.op is LOOP:
             value = _walk(node, given)
+        elif node.op is SCAN:
+            value = _step(node, given)
         else:
             reference = node.op in (LEAF, REQUIRE) or known.get(node.op.name) is node.op
             value = _reference(node, given) if reference else None
@@ -154,6 +159,25 @@ def _walk(node: Node, arrays: list[Any]) -> tuple[Any, ...] | None:
             return carry
         carry = _evaluate(body.outputs, body.inputs, [*carry, *arrays[count:]])
     return None
+
+
+def _step(node: Node, arrays: list[Any]) -> tuple[Any, ...] | None:
+    attrs, body = node.attrs, node.attrs["body"]
+    count, after = attrs["carries"], attrs["carries"] + attrs["scanned"]
+    rows = len(body.outputs) - count
+    carry = tuple(arrays[:count])
+    stacks = [np.zeros(spec.shape, spec.dtype) for spec in (node.specs or ())[:rows]]
+    for t in order_of(attrs["length"], attrs["reverse"])[:ROUNDS]:
+        if not all(carry[gate] for gate in attrs["gates"]):
+            break
+        given = [*carry, *[x[t] for x in arrays[count:after]], *arrays[after:]]
+        values = _evaluate(body.outputs, body.inputs, given)
+        if values is None:
+            return None
+        for stack, row in zip(stacks, values, strict=False):
+            stack[t] = row
+        carry = values[rows:]
+    return (*stacks, *carry)
 
 
 def _reference(node: Node, arrays: list[Any]) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 
 from neurona.autodiff.branches import SWITCH
 from neurona.autodiff.loops import LOOP
+from neurona.autodiff.steps import SCAN
 from neurona.compiler.ir import functions
 from neurona.compiler.ir.sizes import Size
 from neurona.compiler.ir.views import is_view, layout
@@ -193,7 +194,7 @@ def with_copies(outputs: Sequence[Node]) -> list[Node]:
         return copies.setdefault(id(x), make(COPY, x))
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
-        if node.op in (SWITCH, LOOP):
+        if node.op in (SWITCH, LOOP, SCAN):
             inputs = tuple(make(COPY, x) if x.op is LITERAL or is_view(x) else x for x in inputs)
         elif isinstance(node.op.lower, Scan | Sort):
             inputs = tuple(x if _lies_contiguous(x) else copied(x) for x in inputs)

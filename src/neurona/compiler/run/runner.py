@@ -13,7 +13,10 @@ first check that does not hold, after whose section nothing was run. Instead of 
     END      at the end of the segment
     TAKE     to put arrays' addresses into slots: the number of arrays, the slot of the first one's
              handle (see `buffer`), after which the others follow, and the slot of each address
-    REPEAT   for a loop: the slot of `SIGNALS`; the number of carries, for each the slots of its
+    REPEAT   for a loop: the slot of `SIGNALS`; the most rounds there are; the number of stacks of
+             rows, for each its slot, that of the row of a round, where the first one lies in the
+             stack and how far the next is from it, in bytes; the number of carries, for each the
+             slots of its
              initial value, of the carry and of where a round leaves the next, and its bytes; the
              number of gates and their slots; the lengths and words of two segments, run once and in
              every round. Rounds are run as long as all gates, which are carries, are true. After
@@ -50,6 +53,8 @@ MAX_BUFFERS = 4096
 MAX_WORKERS = 63
 DESK = 16
 END, REPEAT, CHOOSE, TAKE = -1, -2, -3, -4
+ENDLESS = (1 << 63) - 1
+"""Rounds of a loop that only its gates end."""
 SEGMENT, DESKS, WORKERS, SLOTS = range(4)
 TIME = "_time64" if sys.platform == "win32" else "time"
 ASLEEP, IDLE, OFFERED, WORKING, STOPPED, WAKING = range(6)
@@ -102,7 +107,7 @@ class RunnerEmitter(Text):
         with self.function(f"internal i64 @walk({parameters})"):
             cursor = self.assign("alloca i64")
             failed = self.assign("alloca i64")
-            flags = [self.assign("alloca i64") for _ in range(3)]
+            flags = [self.assign("alloca i64") for _ in range(4)]
             self.put(f"store i64 0, ptr {cursor}")
             self.put(f"store i64 0, ptr {failed}")
             self.put("br label %section")
@@ -164,9 +169,14 @@ class RunnerEmitter(Text):
             self.put(f"store i64 {value}, ptr {self.slot(self.add(targets, i))}")
         self.put(f"store i64 {self.add(targets, count)}, ptr {cursor}")
 
-    def repeat(self, cursor: str, failed: str, odd: str, open_: str, second: str) -> None:
+    def repeat(
+        self, cursor: str, failed: str, odd: str, open_: str, second: str, left: str
+    ) -> None:
         signals = self.assign(f"load i64, ptr {cursor}")
-        at = self.add(signals, 1)
+        self.put(f"store i64 {self.word('%segment', self.add(signals, 1))}, ptr {left}")
+        stacks = self.word("%segment", self.add(signals, 2))
+        first_row = self.add(signals, 3)
+        at = self.add(first_row, self.assign(f"mul i64 {stacks}, 4"))
         count = self.word("%segment", at)
         first = self.add(at, 1)
         gates_at = self.add(first, self.assign(f"mul i64 {count}, 4"))
@@ -177,13 +187,18 @@ class RunnerEmitter(Text):
         self.put(f"store i64 {self.add(self.add(body_at, 1), length)}, ptr {cursor}")
         with self.carries(first, count) as (initial, carry, _, size):
             self.copy(carry, initial, size)
+        with self.rows(first_row, stacks) as (stack, row, start, _step):
+            begin = self.add(self.assign(f"load i64, ptr {stack}"), start)
+            self.put(f"store i64 {begin}, ptr {row}")
         self.segment(self.add(once_at, 1), failed)
         self.put(f"store i64 0, ptr {odd}")
         self.put(f"store i64 {self.time()}, ptr {second}")
         self.put("br label %look")
         self.label("look")
         well = self.assign(f"icmp eq i64 {self.assign(f'load i64, ptr {failed}')}, 0")
-        self.put(f"store i64 {self.assign(f'zext i1 {well} to i64')}, ptr {open_}")
+        remain = self.assign(f"icmp sgt i64 {self.assign(f'load i64, ptr {left}')}, 0")
+        going = self.assign(f"and i1 {well}, {remain}")
+        self.put(f"store i64 {self.assign(f'zext i1 {going} to i64')}, ptr {open_}")
         with self.loop("0", gates) as i:
             slot = self.slot(self.add(self.add(gates_at, 1), i))
             gate = self.assign(f"inttoptr i64 {self.assign(f'load i64, ptr {slot}')} to ptr")
@@ -196,6 +211,10 @@ class RunnerEmitter(Text):
         self.segment(self.add(body_at, 1), failed)
         with self.carries(first, count) as (_, carry, following, _size):
             self.swap(carry, following)
+        with self.rows(first_row, stacks) as (_, row, _start, step):
+            following_row = self.add(self.assign(f"load i64, ptr {row}"), step)
+            self.put(f"store i64 {following_row}, ptr {row}")
+        self.put(f"store i64 {self.add(self.assign(f'load i64, ptr {left}'), -1)}, ptr {left}")
         turned = self.assign(f"xor i64 {self.assign(f'load i64, ptr {odd}')}, 1")
         self.put(f"store i64 {turned}, ptr {odd}")
         now = self.time()
@@ -230,6 +249,15 @@ class RunnerEmitter(Text):
         self.put(f"call void {release}(i32 {lock})")
         both = self.assign(f"or i64 {found}, {self.assign(f'load i64, ptr {failed}')}")
         self.put(f"store i64 {both}, ptr {failed}")
+
+    @contextmanager
+    def rows(self, first: str, count: str) -> Iterator[tuple[str, str, str, str]]:
+        """For each stack the places of its two slots, and the bytes of its start and step."""
+        with self.loop("0", count) as i:
+            at = self.add(first, self.assign(f"mul i64 {i}, 4"))
+            slots = [self.slot(self.add(at, k)) for k in range(2)]
+            start, step = [self.word("%segment", self.add(at, k)) for k in (2, 3)]
+            yield slots[0], slots[1], start, step
 
     @contextmanager
     def carries(self, first: str, count: str) -> Iterator[tuple[str, str, str, str]]:
