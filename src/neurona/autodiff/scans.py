@@ -14,10 +14,10 @@ from neurona.core.op import Spec
 from neurona.core.subgraph import Recorded, Subgraph, record_like
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, Trace
+from neurona.ops.broadcast import reshape
 from neurona.ops.compare import less, where
 from neurona.ops.create import arange, zeros_like
 from neurona.ops.operand import cast, literal, operand
-from neurona.ops.broadcast import reshape
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -82,7 +82,9 @@ def scan(
     nowhere = Trace()
     patterns = [
         *[
-            placeholder(x._node.spec, nowhere, requires_grad=STATE.grad and dtypes.is_float(x.dtype))
+            placeholder(
+                x._node.spec, nowhere, requires_grad=STATE.grad and dtypes.is_float(x.dtype)
+            )
             for x in carry
         ],
         *[
@@ -105,7 +107,7 @@ def _length(rows: list[Tensor], form: Form, length: int | None) -> int:
         parts = [f"xs{path} {x.shape}" for path, x in zip(form.places, rows, strict=True)]
         given = [] if length is None else [f"length={length}"]
         raise ShapeError(
-            f"scan: {', '.join([*parts, *given])}: the first axes must be equal, the number of steps"
+            f"scan: {', '.join([*parts, *given])}: the first axes must be equal"
         )
     if not times:
         raise ArgumentError("scan: without xs the number of steps must be given as length=")
@@ -150,7 +152,9 @@ def _padded(
             for three in zip(found.places, news, olds, strict=True)
         ]
         made, made_form = take_apart(result[1])
-        shown = [chosen("y", p, x, zeros_like(x)) for p, x in zip(made_form.places, made, strict=True)]
+        shown = [
+            chosen("y", p, x, zeros_like(x)) for p, x in zip(made_form.places, made, strict=True)
+        ]
         return found.fill(kept), made_form.fill(shown)
 
     _, numbered = take_apart((0, form.fill(rows)))

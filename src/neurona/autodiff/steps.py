@@ -46,9 +46,7 @@ def run_steps(
     count, rows = len(carries), len(body.outputs) - len(carries)
     places = body.inputs
     across = [(x, p) for x, p in zip(xs, places[count:], strict=False) if id(p) in used]
-    steady = [
-        (x, p) for x, p in zip(rest, places[count + len(xs) :], strict=True) if id(p) in used
-    ]
+    steady = [(x, p) for x, p in zip(rest, places[count + len(xs) :], strict=True) if id(p) in used]
     body = Subgraph(
         [*places[:count], *[p for _, p in across], *[p for _, p in steady]], body.outputs
     )
@@ -71,9 +69,7 @@ def run_steps(
     return list(results[:rows]), list(results[rows + saved :])
 
 
-def _infer(
-    *inputs: Node, body: Subgraph, carries: int, length: int, **_: Any
-) -> tuple[Spec, ...]:
+def _infer(*inputs: Node, body: Subgraph, carries: int, length: int, **_: Any) -> tuple[Spec, ...]:
     rows = len(body.outputs) - carries
     stacks = [Spec((length, *x.shape), x.dtype) for x in body.outputs[:rows]]
     return (*stacks, *[x.spec for x in body.outputs[rows:]])
@@ -99,7 +95,9 @@ def _evaluate(
     for t in order_of(length, reverse):
         if not all(carry[gate] for gate in gates):
             break
-        values = body.evaluate([*carry, *[x[t] for x in arrays[carries : carries + scanned]], *rest])
+        values = body.evaluate(
+            [*carry, *[x[t] for x in arrays[carries : carries + scanned]], *rest]
+        )
         for stack, value in zip(stacks, values, strict=False):
             stack[t] = value
         carry = values[rows:]
