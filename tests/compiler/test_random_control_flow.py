@@ -30,6 +30,8 @@ Statement = tuple[Any, ...]
 ("for", a, block)                        r[a][0] mod 4 times; i is added to r[a] after each round
 ("while", a, block)                      as long as r[a][0] is odd, seven times at most
 ("switch", a, blocks)                    by r[a][1] mod their number
+("scan", a, b, reverse, block)           for each x of r[b]: r[a] = r[a] + x, the block, x = r[a][0];
+                                         then the x are r[b]
 """
 
 
@@ -40,6 +42,7 @@ def statements(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.tuples(st.just("for"), Register, block),
         st.tuples(st.just("while"), Register, block),
         st.tuples(st.just("switch"), Register, st.lists(block, min_size=1, max_size=3)),
+        st.tuples(st.just("scan"), Register, Register, st.booleans(), block),
     )
 
 
@@ -84,6 +87,13 @@ def in_python(block: list[Statement], r: list[Any], v: list[Any], generator: Any
                     rounds += 1
             case ("switch", a, blocks):
                 in_python(blocks[r[a][1] % len(blocks)], r, v, generator)
+            case ("scan", a, b, reverse, inner):
+                xs, found = r[b], [0] * SIZE
+                for t in reversed(range(SIZE)) if reverse else range(SIZE):
+                    r[a] = (r[a] + xs[t]) % 1009
+                    in_python(inner, r, v, generator)
+                    found[t] = r[a][0]
+                r[b] = np.array(found)
 
 
 def in_tensors(block: list[Statement], r: list[Any], v: ne.Variable, generator: Any) -> list[Any]:
@@ -123,6 +133,16 @@ def in_tensors(block: list[Statement], r: list[Any], v: ne.Variable, generator: 
                 )
             case ("switch", a, blocks):
                 r = ne.switch(r[a][1] % len(blocks), [then(one) for one in blocks], r)
+            case ("scan", a, b, reverse, inner):
+
+                def along(r: Any, x: Any, a: int = a, inner: Any = inner) -> Any:
+                    r = list(r)
+                    r[a] = (r[a] + x) % 1009
+                    r = in_tensors(inner, r, v, generator)
+                    return r, r[a][0]
+
+                r, row = ne.scan(along, r, r[b], reverse=reverse)
+                r[b] = row
     return r
 
 
