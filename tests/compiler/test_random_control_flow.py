@@ -30,7 +30,7 @@ Statement = tuple[Any, ...]
 ("for", a, block)                        r[a][0] mod 4 times; i is added to r[a] after each round
 ("while", a, block)                      as long as r[a][0] is odd, seven times at most
 ("switch", a, blocks)                    by r[a][1] mod their number
-("scan", a, b, reverse, block)           for each x of r[b]: r[a] = r[a] + x, the block, x = r[a][0];
+("scan", a, b, reverse, block)           for each x of r[b]: r[a] += x, the block, x = r[a][0];
                                          then the x are r[b]
 """
 

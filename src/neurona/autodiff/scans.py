@@ -106,9 +106,7 @@ def _length(rows: list[Tensor], form: Form, length: int | None) -> int:
     if len(times) > 1:
         parts = [f"xs{path} {x.shape}" for path, x in zip(form.places, rows, strict=True)]
         given = [] if length is None else [f"length={length}"]
-        raise ShapeError(
-            f"scan: {', '.join([*parts, *given])}: the first axes must be equal"
-        )
+        raise ShapeError(f"scan: {', '.join([*parts, *given])}: the first axes must be equal")
     if not times:
         raise ArgumentError("scan: without xs the number of steps must be given as length=")
     (time,) = times
