@@ -17,6 +17,7 @@ from neurona.compiler.lower.again import computed_again
 from neurona.compiler.lower.arrange import arranged
 from neurona.compiler.lower.control import Slot
 from neurona.compiler.lower.folding import folded
+from neurona.compiler.lower.joined import sums_of_pads
 from neurona.compiler.lower.plan import Plan, make_plan, value_key
 from neurona.compiler.lower.pooled import pooled_first
 from neurona.compiler.lower.task import Task
@@ -64,7 +65,7 @@ class Program:
         olds = [old for old, _ in writes]
         outputs = [*results, *[new for _, new in writes], *[ok for ok, _ in checks]]
         self.recorded, self.asked = outputs, outputs[len(outputs) - len(checks) :]
-        shorten = (*SIMPLIFY, control.without_unused)
+        shorten = (*SIMPLIFY, control.without_unused, sums_of_pads)
         for simplify in (*shorten, prepare.to_known_forms, prepare.masks_of_results):
             outputs = simplify(outputs)
         outputs = arranged(pooled_first(folded(outputs, fixed)))

@@ -196,7 +196,7 @@ def with_copies(outputs: Sequence[Node]) -> list[Node]:
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
         if node.op in (SWITCH, LOOP, SCAN):
             inputs = tuple(make(COPY, x) if x.op is LITERAL or is_view(x) else x for x in inputs)
-        elif isinstance(node.op.lower, Scan | Sort):
+        elif isinstance(node.op.lower, Scan | Sort) or node.op.name == "join":
             inputs = tuple(x if _lies_contiguous(x) else copied(x) for x in inputs)
         elif isinstance(node.op.lower, Convolution):
             first, second = inputs

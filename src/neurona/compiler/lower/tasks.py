@@ -14,6 +14,7 @@ from neurona.compiler.lower.chunks import LoopTask
 from neurona.compiler.lower.convolution import convolution_tasks
 from neurona.compiler.lower.epilogue import EpilogueBuilder
 from neurona.compiler.lower.fusion import Fusion, Group
+from neurona.compiler.lower.joined import JOIN, joining_task
 from neurona.compiler.lower.kernels import KernelBuilder
 from neurona.compiler.lower.scatter import scatter_tasks
 from neurona.compiler.lower.task import Task
@@ -63,6 +64,8 @@ def build_tasks(
             tasks += _sort_tasks(node, layouts)
         elif isinstance(node.op.lower, Convolution):
             tasks += convolution_tasks(node, node.op.lower, layouts)
+        elif node.op is JOIN:
+            tasks.append(joining_task(node, layouts))
         elif id(node) in bodies:
             tasks.append(_control_task(node, order, bodies[id(node)]))
         elif node.op is TAKE_RESULT and id(node.inputs[0]) in bodies:
