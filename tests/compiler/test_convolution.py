@@ -121,6 +121,15 @@ def test_batch_norm_of_a_frozen_network_is_part_of_the_weights() -> None:
     assert len(np.unique(function(x).numpy()[:, 0])) == 1
 
 
+def test_a_single_channel_spread_over_several_is_not_folded() -> None:
+    convolution = ne.nn.Conv2d(3, 1, 3)
+    numbers = ne.Variable(np.arange(1, 6, dtype=np.float32).reshape(5, 1, 1))
+    x = np.random.default_rng(0).normal(size=(2, 3, 9, 9)).astype(np.float32)
+    function = ne.compile(lambda x: convolution(x) * numbers)
+    wanted = (convolution(x) * numbers).numpy()
+    np.testing.assert_allclose(function(x).numpy(), wanted, rtol=0, atol=1e-5)
+
+
 def test_one_program_for_batches_of_every_size() -> None:
     network = ne.nn.Sequential(
         ne.nn.Conv2d(3, 24, 3, padding=1), ne.nn.ReLU(), ne.nn.Conv2d(24, 17, 3, stride=2)

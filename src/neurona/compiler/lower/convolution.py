@@ -37,7 +37,7 @@ def convolution_tasks(node: Node, lower: Convolution, layouts: dict[int, Layout]
         raise NotAffine(f"{node!r}: a convolution needs its channels and spatial extents")
     if batch_last:
         return batch_last_tasks(node, layouts)
-    if suits(node):
+    if suits(node) and _place(node.inputs[0], layouts).strides[-1] == 1:
         return winograd_tasks(node, layouts)
     if lower.by == "w":
         return _weight_tasks(node, layouts)
