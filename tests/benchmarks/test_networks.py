@@ -77,9 +77,15 @@ def test_the_answer_in_float64_is_pytorch_s(name: str) -> None:
         compare_values([rounded], [expected])
 
 
-@pytest.mark.parametrize("build", FRAMEWORKS)
 @pytest.mark.parametrize(
-    "name", ["lenet", pytest.param("vgg16", marks=pytest.mark.slow), "resnet50"]
+    ("name", "build"),
+    [
+        *(("lenet", build) for build in FRAMEWORKS),
+        ("resnet50", "torch"),
+        ("resnet50", "onnxruntime"),
+        pytest.param("resnet50", "neurona", marks=pytest.mark.slow),
+        *(pytest.param("vgg16", build, marks=pytest.mark.slow) for build in FRAMEWORKS),
+    ],
 )
 def test_frameworks_answer_what_is_expected(name: str, build: str) -> None:
     if build == "onnxruntime":

@@ -29,7 +29,7 @@ class Network:
         )
         kinds = (
             "convolve", "widen", "normalise", "activate", "pool", "mean_pool", "residual", "concat",
-            "pad", "scale", "crop", "turn", "double", "flatten_and_back",
+            "pad", "scale", "crop", "turn", "double", "resize", "flatten_and_back",
         )  # fmt: skip
         self.steps = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=6))
         self.parameters: list[Tensor] = []
@@ -95,6 +95,9 @@ class Network:
     def double(self, x: Tensor) -> Tensor:
         w = self.parameter(x.shape[1], 5, 2, 2)
         return functional.conv_transpose2d(x, w, stride=2)
+
+    def resize(self, x: Tensor) -> Tensor:
+        return functional.interpolate(x, (5, 4), mode="bilinear")
 
     def flatten_and_back(self, x: Tensor) -> Tensor:
         return ne.reshape(ne.reshape(x, (x.shape[0], -1)) * 0.5, x.shape)

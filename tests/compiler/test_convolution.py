@@ -27,6 +27,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     "single taps, small": ((2, 24, 3, 3), (17, 24, 1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
     "stem": ((1, 3, 35, 35), (40, 3, 7, 7), (2, 2), ((3, 3), (3, 3)), (1, 1), 1),
     "line": ((2, 8, 50), (16, 8, 5), (2,), ((2, 2),), (1,), 1),
+    "long line": ((2, 3, 2500), (5, 3, 3), (1,), ((1, 1),), (1,), 1),
     "volume": (
         (2, 8, 5, 6, 7), (16, 8, 3, 3, 3), (1, 2, 1), ((1, 1), (1, 1), (0, 1)), (1, 1, 1), 1,
     ),
@@ -118,6 +119,15 @@ def test_batch_norm_of_a_frozen_network_is_part_of_the_weights() -> None:
     # New weights, new results.
     network.load_state_dict({**network.state_dict(), "1.weight": np.zeros(20, np.float32)})
     assert len(np.unique(function(x).numpy()[:, 0])) == 1
+
+
+def test_a_single_channel_spread_over_several_is_not_folded() -> None:
+    convolution = ne.nn.Conv2d(3, 1, 3)
+    numbers = ne.Variable(np.arange(1, 6, dtype=np.float32).reshape(5, 1, 1))
+    x = np.random.default_rng(0).normal(size=(2, 3, 9, 9)).astype(np.float32)
+    function = ne.compile(lambda x: convolution(x) * numbers)
+    wanted = (convolution(x) * numbers).numpy()
+    np.testing.assert_allclose(function(x).numpy(), wanted, rtol=0, atol=1e-5)
 
 
 def test_one_program_for_batches_of_every_size() -> None:

@@ -132,7 +132,7 @@ def gradient(algorithm, case, lanes, order=1):
         lanes,
     )  # fmt: skip
     transform = GradientTransform(
-        algorithm, kernel.parts[0], kernel.sums, result[-1], shape[-1], lanes
+        algorithm, kernel.parts[0], kernel.sums, 0, result[-1], shape[-1], lanes
     )
     x, g = values(*shape), values(*result)
     w = memory(result[-1], shape[-1], *[algorithm.kernel] * 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -153,27 +154,37 @@ def test_small_resnet18_is_torchs() -> None:
     same_as_torch(network, theirs.resnet(18, 7, small=True), (4, 3, 16, 16))
 
 
-@pytest.mark.slow
-def test_large_networks_are_torchs() -> None:
-    pytest.importorskip("torch")
-    from tests.models import torch_networks as theirs
+LARGE: list[tuple[str, dict[str, Any], Callable[[Any], Any], int]] = [
+    ("resnet18", {}, lambda t: t.resnet(18, 7), 64),
+    ("resnet34", {}, lambda t: t.resnet(34, 7), 64),
+    ("resnet50", {}, lambda t: t.resnet(50, 7), 64),
+    ("vgg16", {}, lambda t: t.vgg(PLAN16, 7), 32),
+    ("vgg19", {}, lambda t: t.vgg(PLAN19, 7), 32),
+    ("VGG", {"depth": 11, "batch_norm": True}, lambda t: t.vgg(PLAN11, 7, norm=True), 32),
+    ("AlexNet", {"image_size": 99}, lambda t: t.alexnet(7, "paper", 2), 99),
+    ("AlexNet", {"image_size": 99, "layout": "plain"}, lambda t: t.alexnet(7, "plain", 2), 99),
+    ("alexnet", {}, lambda t: t.alexnet(7, "torchvision", 6), 64),
+    ("googlenet", {}, lambda t: t.GoogLeNet(7, False), 64),
+    ("googlenet", {"aux_logits": True}, lambda t: t.GoogLeNet(7, True), 64),
+]
 
-    shape = (2, 3, 64, 64)
-    same_as_torch(made("resnet18", num_classes=7), theirs.resnet(18, 7), shape)
-    same_as_torch(made("resnet34", num_classes=7), theirs.resnet(34, 7), shape)
-    same_as_torch(made("resnet50", num_classes=7), theirs.resnet(50, 7), shape)
-    same_as_torch(made("vgg16", num_classes=7), theirs.vgg(PLAN16, 7), (2, 3, 32, 32))
-    same_as_torch(made("vgg19", num_classes=7), theirs.vgg(PLAN19, 7), (2, 3, 32, 32))
-    normed = made("VGG", depth=11, num_classes=7, batch_norm=True)
-    same_as_torch(normed, theirs.vgg(PLAN11, 7, norm=True), (2, 3, 32, 32))
-    for layout in ("paper", "plain"):
-        network = made("AlexNet", num_classes=7, layout=layout, image_size=99)
-        same_as_torch(network, theirs.alexnet(7, layout, 2), (2, 3, 99, 99))
-    same_as_torch(
-        made("alexnet", num_classes=7), theirs.alexnet(7, "torchvision", 6), (2, 3, 64, 64)
-    )
-    for heads in (False, True):
-        network = made("googlenet", num_classes=7, aux_logits=heads)
-        same_as_torch(network, theirs.GoogLeNet(7, heads), (2, 3, 64, 64))
-        network = made("googlenet", num_classes=7, aux_logits=heads)
-        same_as_torch(network, theirs.GoogLeNet(7, heads), (2, 3, 64, 64), training=False)
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "options", "other", "side"), LARGE)
+def test_large_networks_are_torchs(
+    name: str, options: dict[str, Any], other: Callable[[Any], Any], side: int
+) -> None:
+    pytest.importorskip("torch")
+    from tests.models import torch_networks
+
+    network = made(name, num_classes=7, **options)
+    same_as_torch(network, other(torch_networks), (2, 3, side, side))
+
+
+@pytest.mark.slow
+def test_googlenet_in_use_is_torchs() -> None:
+    pytest.importorskip("torch")
+    from tests.models import torch_networks
+
+    network = made("googlenet", num_classes=7, aux_logits=True)
+    same_as_torch(network, torch_networks.GoogLeNet(7, True), (2, 3, 64, 64), training=False)

@@ -183,7 +183,7 @@ class Arrangement:
             return make(op("full"), shape=shape, value=0, dtype=node.dtype.name)
         attrs = dict(node.attrs, layout=form or node.attrs["layout"])
         if attrs["layout"] == CHANNELS:
-            if is_depthwise(node, node if lower.by == "w" else second):
+            if lower.by != "w" and is_depthwise(node, second):
                 return depthwise(node, lower, *inputs)
             product = _as_product(node, lower, *inputs)
             if product is not None:

@@ -16,6 +16,7 @@ from neurona.compiler.lower.winograd import suits, winograd_tasks
 from neurona.compiler.machine import native
 from neurona.compiler.machine.convolution import Axis, Direct
 from neurona.compiler.machine.convolution_weights import Gathering, WeightGradient
+from neurona.compiler.machine.depthwise_weights import DepthwiseGradient
 from neurona.compiler.machine.matmul import lanes_for
 from neurona.compiler.machine.pack import Packing
 from neurona.core.lowering import Convolution
@@ -36,7 +37,7 @@ def convolution_tasks(node: Node, lower: Convolution, layouts: dict[int, Layout]
         raise NotAffine(f"{node!r}: a convolution needs its channels and spatial extents")
     if batch_last:
         return batch_last_tasks(node, layouts)
-    if suits(node):
+    if suits(node) and _place(node.inputs[0], layouts).strides[-1] == 1:
         return winograd_tasks(node, layouts)
     if lower.by == "w":
         return _weight_tasks(node, layouts)
@@ -126,21 +127,37 @@ def _weight_tasks(node: Node, layouts: dict[int, Layout]) -> list[Task]:
     outputs, inputs, kernel = node.shape[0] // groups, node.shape[1], node.shape[2:]
     lanes = lanes_for(node.dtype, native.host().lanes)
     place, other = _place(x, layouts), _place(g, layouts)
-    gradient = WeightGradient(
-        x.shape[0],
-        groups,
-        _axes(node, g.shape[1:-1], x.shape[1:-1], kernel),
-        inputs,
-        outputs,
-        _strides(place, inputs),
-        place.offset,
-        other.offset,
-        node.dtype,
-        lanes,
-    )
-    sums = Storage(node, "partial", gradient.parts * gradient.sums, node.dtype)
-    rows = inputs * gradient.taps
-    gathering = Gathering(gradient.parts, groups, rows, outputs, node.dtype, lanes)
+    axes = _axes(node, g.shape[1:-1], x.shape[1:-1], kernel)
+    gradient: WeightGradient | DepthwiseGradient
+    if inputs == outputs == 1 < groups and place.strides[-1] == 1:
+        gradient = DepthwiseGradient(
+            x.shape[0],
+            axes,
+            groups,
+            place.strides[:-1],
+            place.offset,
+            other.offset,
+            node.dtype,
+            lanes,
+        )
+        gathering = Gathering(gradient.parts, 1, gradient.taps, groups, node.dtype, lanes)
+    else:
+        gradient = WeightGradient(
+            x.shape[0],
+            groups,
+            axes,
+            inputs,
+            outputs,
+            _strides(place, inputs),
+            place.offset,
+            other.offset,
+            node.dtype,
+            lanes,
+        )
+        rows = inputs * gradient.taps
+        gathering = Gathering(gradient.parts, groups, rows, outputs, node.dtype, lanes)
+    size = gathering.parts * gathering.groups * gathering.rows * gathering.columns
+    sums = Storage(node, "partial", size, node.dtype)
     return [
         Task(
             (storage_of(place.base), storage_of(other.base), sums),

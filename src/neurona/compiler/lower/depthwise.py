@@ -28,9 +28,7 @@ def is_depthwise(node: Node, w: Node) -> bool:
 
 
 def depthwise(node: Node, lower: Convolution, first: Node, second: Node) -> Node:
-    """The node's value from its operands with the channels innermost."""
-    if lower.by == "w":
-        return _weight_gradient(node, first, second)
+    """The convolution, or its gradient for the input, with the channels innermost."""
     w = make(op("reshape"), second, shape=(second.shape[0], math.prod(second.shape[2:])))
     taps = make(COPY, make(op("permute_dims"), w, axes=(1, 0)))
     attrs = {name: node.attrs[name] for name in ("strides", "padding", "dilation")}
@@ -48,23 +46,6 @@ def depthwise(node: Node, lower: Convolution, first: Node, second: Node) -> Node
         turned = make(COPY, make(op("flip"), taps, axis=(0,)))
         return make(DEPTHWISE, first, turned, **dict(attrs, padding=tuple(beyond)))
     return make(DEPTHWISE_INPUT, first, taps, spatial=node.attrs["spatial"], **attrs)
-
-
-def _weight_gradient(node: Node, x: Node, g: Node) -> Node:
-    """Tap by tap the sum of the products with what the tap meets."""
-    attrs = node.attrs
-    low, high = zip((0, 0), *attrs["padding"], (0, 0), strict=True)
-    padded = make(op("pad"), x, low=low, high=high, interior=(0,) * len(low), value=0)
-    axes = tuple(range(len(x.shape) - 1))
-    sums = []
-    for tap in itertools.product(*map(range, attrs["kernel"])):
-        start = (0, *[i * d for i, d in zip(tap, attrs["dilation"], strict=True)], 0)
-        met = make(op("slice"), padded, start=start, size=g.shape, step=(1, *attrs["strides"], 1))
-        total = make(op("sum"), make(op("multiply"), g, met), axis=axes, keepdims=False)
-        sums.append(make(op("reshape"), total, shape=(1, g.shape[-1])))
-    rows = make(op("concat"), *sums, axis=0) if len(sums) > 1 else sums[0]
-    turned = make(op("permute_dims"), rows, axes=(1, 0))
-    return make(op("reshape"), turned, shape=node.shape)
 
 
 def _taps(kernel: Shape) -> Iterator[tuple[int, Shape]]:

@@ -59,7 +59,10 @@ def folded(outputs: Sequence[Node], fixed: Sequence[Node]) -> list[Node]:
             for i in (0, 1):
                 affine, other = found.get(id(inputs[i])), inputs[1 - i]
                 single = uses[id(node.inputs[i])] == 1 and (i == 0 or node.op.name != "subtract")
-                if affine and single and id(other) in steady and _by_channel(other, made):
+                if not affine or not single or id(other) not in steady:
+                    continue
+                # A single channel may have been spread over several.
+                if made.shape == affine.convolution.shape and _by_channel(other, made):
                     affine = _moved(affine, node.op.name, other)
                     made = affine.node()
                     found[id(made)] = affine

@@ -425,7 +425,7 @@ class Fusion:
 
 
 def finishes(node: Node) -> bool:
-    """Whether a convolution takes an epilogue: the direct one with neighbouring results."""
+    """Whether a convolution takes an epilogue: one with neighbouring results."""
     lower = node.op.lower
     plain = isinstance(lower, Convolution) and lower.by == "y" and node.attrs["groups"] == 1
     there = 0 not in node.shape and 1 not in node.shape[1:]

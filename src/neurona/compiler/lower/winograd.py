@@ -35,6 +35,8 @@ STEPS = 8
 """Steps of a product that take as long as a tile's beginning and end."""
 BYTES = 6
 """Of weights that a cycle brings from memory."""
+WEIGHTS = 1 << 24
+"""Bytes, about, of transformed weights, or sums for them, that are kept at a time."""
 GAIN = 1.15
 """How much less than by the direct kernels there must be to do."""
 
@@ -142,8 +144,33 @@ def _bare(y: Shape, place: Layout, algorithm: Algorithm) -> Field:
     return Field(y[1], y[2], y[3], steps, place.offset, algorithm.tile, algorithm.tile, 0, 0)
 
 
+def _parts(algorithm: Algorithm, columns: int, depth: int) -> list[tuple[int, int]]:
+    """Parts of the columns, each with its first, whose transformed weights have about `WEIGHTS`."""
+    parts = max(1, round(4 * algorithm.places * columns * depth / WEIGHTS))
+    step = -(-columns // parts)
+    return [(begin, min(step, columns - begin)) for begin in range(0, columns, step)]
+
+
 def _map_tasks(node: Node, algorithm: Algorithm, layouts: dict[int, Layout]) -> list[Task]:
-    """The transformed weights, and the convolution or its gradient for the input."""
+    """The transformed weights, and the convolution or its gradient for the input.
+
+    The gradient is computed for some channels after the others, as there are several times more
+    transformed weights than others; what follows a convolution wants all channels at once.
+    """
+    depth, columns = node.inputs[0].shape[-1], node.shape[-1]
+    if _direction(node) == "y":
+        return _channel_tasks(node, algorithm, layouts, 0, columns)
+    return [
+        task
+        for begin, channels in _parts(algorithm, columns, depth)
+        for task in _channel_tasks(node, algorithm, layouts, begin, channels)
+    ]
+
+
+def _channel_tasks(
+    node: Node, algorithm: Algorithm, layouts: dict[int, Layout], begin: int, channels: int
+) -> list[Task]:
+    """Some channels of the results."""
     x, w = node.inputs
     turned = _direction(node) == "x"
     low, right = (first for first, _ in node.attrs["padding"])
@@ -151,41 +178,60 @@ def _map_tasks(node: Node, algorithm: Algorithm, layouts: dict[int, Layout]) -> 
     source, place, goal = _place(x, layouts), layout(w, layouts), _place(node, layouts)
     if place is None:
         raise TypeError(f"{w!r}, the weights of a convolution, have no strides")
+    results = _bare(node.shape, goal, algorithm)
     winograd = Winograd(
         algorithm,
         _bordered(x.shape, source, algorithm, lows),
-        _bare(node.shape, goal, algorithm),
+        replace(results, channels=channels, offset=results.offset + begin),
         node.shape[0],
         _grid(node.shape, algorithm),
         native.host().lanes,
     )
-    outer, inner, down, across = place.strides
+    outer, inner, *taps = place.strides
+    depth_step, column_step = (outer, inner) if turned else (inner, outer)
     transform = WeightTransform(
         algorithm,
         x.shape[-1],
-        node.shape[-1],
+        channels,
         winograd.product.nr,
-        (outer, inner, down, across) if turned else (inner, outer, down, across),
-        place.offset,
+        (depth_step, column_step, taps[0], taps[1]),
+        place.offset + begin * column_step,
         turned,
         native.host().lanes,
     )
-    weights = Storage(node, "weights", transform.size, node.dtype)
+    weights = Storage(node, f"weights {begin}", transform.size, node.dtype)
+    reads = (storage_of(source.base), weights)
     return [
         _written((storage_of(place.base), weights), ("read", "write"), node, transform),
-        *_in_rooms((storage_of(source.base), weights), storage_of(node), node, winograd),
+        *_in_rooms(reads, storage_of(node), node, winograd, str(begin)),
     ]
 
 
 def _weight_tasks(node: Node, algorithm: Algorithm, layouts: dict[int, Layout]) -> list[Task]:
-    """The sums over the tiles, and the weights' gradient made of them."""
+    """The sums over the tiles, and the weights' gradient made of them.
+
+    One part of the filters after the other, as there are several times more sums than weights.
+    """
+    filters, channels = node.shape[:2]
+    return [
+        task
+        for begin, some in _parts(algorithm, filters, channels)
+        for task in _filter_tasks(node, algorithm, layouts, begin, some)
+    ]
+
+
+def _filter_tasks(
+    node: Node, algorithm: Algorithm, layouts: dict[int, Layout], begin: int, filters: int
+) -> list[Task]:
+    """The gradient of some of the filters."""
     x, g = node.inputs
     low, right = (first for first, _ in node.attrs["padding"])
     places = _place(x, layouts), _place(g, layouts)
+    results = _bare(g.shape, places[1], algorithm)
     gradient = WeightGradient(
         algorithm,
         _bordered(x.shape, places[0], algorithm, (low, right)),
-        _bare(g.shape, places[1], algorithm),
+        replace(results, channels=filters, offset=results.offset + begin),
         x.shape[0],
         _grid(g.shape, algorithm),
         native.host().lanes,
@@ -194,14 +240,15 @@ def _weight_tasks(node: Node, algorithm: Algorithm, layouts: dict[int, Layout]) 
         algorithm,
         gradient.parts[0],
         gradient.sums,
-        node.shape[0],
+        begin,
+        filters,
         node.shape[1],
         native.host().lanes,
     )
-    sums = Storage(node, "partial", gradient.size, node.dtype)
+    sums = Storage(node, f"partial {begin}", gradient.size, node.dtype)
     reads = tuple(storage_of(place.base) for place in places)
     return [
-        *_in_rooms(reads, sums, node, gradient),
+        *_in_rooms(reads, sums, node, gradient, str(begin)),
         _written((sums, storage_of(node)), ("read", "write"), node, transform),
     ]
 
@@ -210,11 +257,11 @@ Kernels = Winograd | WeightGradient
 
 
 def _in_rooms(
-    reads: tuple[Storage, ...], result: Storage, node: Node, kernel: Kernels
+    reads: tuple[Storage, ...], result: Storage, node: Node, kernel: Kernels, which: str
 ) -> list[Task]:
     """A kernel with rooms of its own, all free at first (see `Tiles.room`)."""
-    doors = Storage(node, "doors", 1, INDEX)
-    rooms = Storage(node, "rooms", kernel.rooms * kernel.room, node.dtype)
+    doors = Storage(node, f"doors {which}", 1, INDEX)
+    rooms = Storage(node, f"rooms {which}", kernel.rooms * kernel.room, node.dtype)
     roles = (*["read"] * len(reads), "update", "scratch", "write")
     return [_opened(doors, node), _written((*reads, doors, rooms, result), roles, node, kernel)]
 

@@ -80,10 +80,24 @@ class WeightGradient:
         return self.groups * self.inputs * self.taps * self.outputs
 
     @property
-    def parts(self) -> int:
+    def most_parts(self) -> int:
+        return max(1, min(PARTS, PARTIAL // (self.sums * self.dtype.itemsize)))
+
+    @property
+    def batch_parts(self) -> int:
         """Into how many parts the batch is cut, each with sums of its own."""
-        most = max(1, min(PARTS, PARTIAL // (self.sums * self.dtype.itemsize)))
-        return most if not is_plain(self.batch) else min(most, self.batch)
+        return self.most_parts if not is_plain(self.batch) else min(self.most_parts, self.batch)
+
+    @property
+    def row_parts(self) -> int:
+        """Into how many parts the rows along the first axis are cut where the batch is small."""
+        if len(self.axes) == 1:
+            return 1
+        return min(self.axes[0].results, self.most_parts // self.batch_parts)
+
+    @property
+    def parts(self) -> int:
+        return self.batch_parts * self.row_parts
 
     @property
     def cuts(self) -> tuple[int, int]:
@@ -100,7 +114,7 @@ class WeightGradient:
     def block(self) -> tuple[int, int]:
         """Samples, and rows along the first axis, of a block of pixels."""
         first = self.axes[0].results
-        if self.pixels <= 2 * PIXELS:
+        if self.pixels <= 2 * PIXELS or len(self.axes) == 1:
             return max(1, PIXELS // self.pixels), first
         return 1, max(1, PIXELS * first // self.pixels)
 
@@ -133,13 +147,15 @@ class WeightGradientEmitter(PanelText):
                 rest, column = self.split(chunk, columns)
                 rest, row = self.split(rest, rows)
                 part, group = self.split(rest, of.groups)
+                samples_part, rows_part = self.split(part, of.row_parts)
                 tiles = self.span(row, rows, of.tiles)
                 panels = self.span(column, columns, of.panels)
-                samples = self.span(part, of.parts, of.batch)
+                samples = self.span(samples_part, of.batch_parts, of.batch)
+                lines = self.span(rows_part, of.row_parts, of.axes[0].results)
                 place = self.moved((part, of.sums), (group, of.sums // of.groups))
                 x = self.pointer(x, self.moved((group, of.x_strides[0])))
                 g = self.pointer(g, self.moved((group, of.outputs)))
-                self.blocks(samples, tiles, panels, x, g, self.pointer(sums, place))
+                self.blocks(samples, lines, tiles, panels, x, g, self.pointer(sums, place))
         return "\n".join([*self.finished, *sorted(self.declarations)])
 
     def split(self, number: str, count: int) -> tuple[str, str]:
@@ -152,6 +168,7 @@ class WeightGradientEmitter(PanelText):
     def blocks(
         self,
         samples: tuple[str, str],
+        lines: tuple[str, str],
         tiles: tuple[str, str],
         panels: tuple[str, str],
         x: str,
@@ -161,16 +178,15 @@ class WeightGradientEmitter(PanelText):
         """Add block after block of pixels to some tiles of all taps' sums."""
         of = self.of
         images, rows = of.block
-        first = of.axes[0].results
         with self.loop(*samples, images) as sample:
             end = self.smaller(self.assign(f"add nsw i64 {sample}, {images}"), samples[1])
             count = self.assign(f"sub nsw i64 {end}, {sample}")
             inside_x = self.pointer(x, self.moved((sample, of.x_strides[1])))
             inside_g = self.pointer(g, self.moved((sample, self.g_steps[0])))
             begun = self.assign(f"icmp ne i64 {sample}, {samples[0]}")
-            with self.loop("0", str(first), rows) as row:
-                stop = self.smaller(self.assign(f"add nsw i64 {row}, {rows}"), first)
-                later = self.assign(f"icmp ne i64 {row}, 0")
+            with self.loop(*lines, rows) as row:
+                stop = self.smaller(self.assign(f"add nsw i64 {row}, {rows}"), lines[1])
+                later = self.assign(f"icmp ne i64 {row}, {lines[0]}")
                 more = self.assign(f"or i1 {begun}, {later}")
                 for number, taps in enumerate(itertools.product(*[range(a.taps) for a in of.axes])):
                     ranges = self.ranges(taps, row, stop)

@@ -23,6 +23,7 @@ LEAST_CHUNKS = 8
 BLOCK = 28
 """Tiles of a block."""
 STRIP = 128
+"""Channels of a strip, of which an epilogue makes something in the first cache."""
 WEIGHTS = 1 << 25
 """Bytes of transformed weights that a chunk reads again and again."""
 

@@ -259,13 +259,15 @@ class GradientEmitter(Tiles):
 class GradientTransform:
     """The sums of all groups to weights; strides as those of `WeightTransform`.
 
-    filters, channels: of the weights (filters, channels, kernel, kernel), which are row-major.
+    filters, channels: of the weights (filters, channels, kernel, kernel), which are row-major, from
+    filter `begin` on.
     """
 
     kind: ClassVar[str] = "pack"
     algorithm: Algorithm
     groups: int
     sums: Planes
+    begin: int
     filters: int
     channels: int
     lanes: int
@@ -294,9 +296,10 @@ class GradientTransformEmitter(Maps):
         with self.function("void @kernel(ptr %table, i64 %first, i64 %last)"):
             sums, weights = self.table(2)
             whole = t.channels - t.channels % self.lanes
+            taps = t.algorithm.kernel**2
+            weights = self.pointer(weights, t.begin * t.channels * taps)
             with self.loop(*self.part_of_chunks(t.filters, t.chunks)) as row:
                 source = self.pointer(sums, self.assign(f"mul i64 {row}, {t.sums.row}"))
-                taps = t.algorithm.kernel**2
                 goal = self.pointer(weights, self.assign(f"mul i64 {row}, {t.channels * taps}"))
                 if whole:
                     with self.loop("0", str(whole), self.lanes) as channel:
