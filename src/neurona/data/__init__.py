@@ -22,6 +22,7 @@ from neurona.data.standardize import Standardizer
 from neurona.data.stream import StreamLoader
 from neurona.data.table import Categories, Table
 from neurona.data.table_reader import TableReader
+from neurona.data.token_windows import TokenWindows
 
 __all__ = [
     "DATASETS",
@@ -44,6 +45,7 @@ __all__ = [
     "StreamLoader",
     "Table",
     "TableReader",
+    "TokenWindows",
     "adult",
     "augment",
     "augmentation",
