@@ -21,6 +21,8 @@ LOGARITHMS = np.log(np.exp(X) / np.exp(X).sum(1, keepdims=True))
 LABELS = np.array([2, 0, 1, 2])
 IGNORED = np.array([2, -100, 1, 2])
 WEIGHT = np.array([0.5, 2.0, 1.25])
+TOKENS = pattern((4, 2, 3), 7, 2.0)
+IDS = np.array([[2, 0], [1, 1], [0, 2], [1, 0]])
 IMAGES = pattern((2, 3, 2, 2), 5, 2.0)
 PIXELS = np.array([[[0, 2], [1, 1]], [[2, 0], [0, 1]]])
 
@@ -161,6 +163,16 @@ LOSSES = (
         P,
         LABELS,
         lambda f, x, t: f.nll_loss(x.log(), t),
+    ),
+    *_reductions(
+        "token_cross_entropy",
+        lambda x, t, **k: F.token_cross_entropy(x, t, ignore_index=1, label_smoothing=0.2, **k),
+        lambda f, x, t, reduction: f.cross_entropy(
+            x.transpose(1, 2), t, ignore_index=1, label_smoothing=0.2, reduction=reduction
+        ),
+        TOKENS,
+        IDS,
+        THREE,
     ),
     *_reductions(
         "nll_loss",

@@ -14,7 +14,20 @@ from neurona.core.errors import ArgumentError, DTypeError, IndexOutOfRangeError,
 from neurona.nn import functional as F
 from neurona.nn.loss import Loss
 from tests.nn.golden import stored
-from tests.nn.loss_cases import LABELS, LOGARITHMS, LOSSES, SHARES, WEIGHT, LossCase, P, Q, T, X
+from tests.nn.loss_cases import (
+    IDS,
+    LABELS,
+    LOGARITHMS,
+    LOSSES,
+    SHARES,
+    TOKENS,
+    WEIGHT,
+    LossCase,
+    P,
+    Q,
+    T,
+    X,
+)
 from tests.nn.replay import recorded
 
 every_loss = pytest.mark.parametrize("case", LOSSES, ids=lambda case: case.name)
@@ -80,6 +93,12 @@ MODULES = {
         X,
         LABELS,
         [{}, {"weight": WEIGHT, "ignore_index": 1, "label_smoothing": 0.1, "reduction": "sum"}],
+    ),
+    nn.TokenCrossEntropyLoss: (
+        F.token_cross_entropy,
+        TOKENS,
+        IDS,
+        [{}, {"ignore_index": 1, "label_smoothing": 0.1, "reduction": "sum"}],
     ),
     nn.NLLLoss: (F.nll_loss, LOGARITHMS, LABELS, [{}, {"weight": WEIGHT, "ignore_index": 1}]),
     nn.BCELoss: (F.binary_cross_entropy, P, Q, [{}, {"reduction": "batchmean"}]),

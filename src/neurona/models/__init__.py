@@ -8,6 +8,7 @@ from neurona.models.detector import SingleShotDetector
 from neurona.models.features import FeatureExtractor
 from neurona.models.feed_forward import FeedForward
 from neurona.models.googlenet import GoogLeNet, GoogLeNetOutputs, Inception, googlenet
+from neurona.models.gpt import GPT
 from neurona.models.hebb import Hebb
 from neurona.models.lenet import LeNet5, OriginalLeNet5
 from neurona.models.linear_discriminant import LinearDiscriminant
@@ -40,6 +41,7 @@ NETWORKS: dict[str, tuple[type[Module], dict[str, Any]]] = {
 
 __all__ = [
     "FCN",
+    "GPT",
     "MLP",
     "NETWORKS",
     "VGG",

@@ -57,6 +57,7 @@ from neurona.nn.loss import (
     NLLLoss,
     QuadraticCost,
     SmoothL1Loss,
+    TokenCrossEntropyLoss,
 )
 from neurona.nn.maxout import Maxout
 from neurona.nn.module import Module
@@ -192,6 +193,7 @@ __all__ = [
     "Softsign",
     "Step",
     "Tanh",
+    "TokenCrossEntropyLoss",
     "Unflatten",
     "Unfold",
     "Upsample",

@@ -115,6 +115,30 @@ class CrossEntropyLoss(Loss):
         )
 
 
+class TokenCrossEntropyLoss(Loss):
+    """Cross-entropy of scores (…, classes) and class numbers (…), as those of sequences.
+
+    ignore_index: class numbers that do not count, as those of padding.
+    """
+
+    def __init__(
+        self, *, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+
+    def forward(self, input: Any, target: Any, sample_weight: Any = None) -> Tensor:
+        return functional.token_cross_entropy(
+            input,
+            target,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            reduction=self.reduction,
+            sample_weight=sample_weight,
+        )
+
+
 class NLLLoss(Loss):
     """−log p of the target class, from the logarithms of probabilities.
 

@@ -16,7 +16,12 @@ from neurona.data.dataset import Dataset
 from neurona.nn.module import Module
 
 # With these a label is the number of an output.
-CLASS_LOSSES = {"cross_entropy", "cross_entropy_of_probabilities", "negative_log_likelihood"}
+CLASS_LOSSES = {
+    "cross_entropy",
+    "cross_entropy_of_probabilities",
+    "negative_log_likelihood",
+    "token_cross_entropy",
+}
 IGNORED = -100
 """The label that these losses leave out if they are not told of another (PyTorch's)."""
 
@@ -55,7 +60,7 @@ def check_labels(
     """Raise `DataError` for the first class number that has no output and is not ignored."""
     if loss not in CLASS_LOSSES or targets.dtype.kind not in "iu" or not output:
         return
-    classes = output[0]
+    classes = output[-1] if loss == "token_cross_entropy" else output[0]
     wrong = ((targets < 0) & (targets != ignored)) | ((targets >= classes) & (targets != ignored))
     if wrong.any():
         place = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))

@@ -33,6 +33,7 @@ LOSSES: dict[str, Loss] = {
     "mean_squared_error": functional.mse_loss,
     "negative_log_likelihood": functional.nll_loss,
     "quadratic_cost": functional.quadratic_cost,
+    "token_cross_entropy": functional.token_cross_entropy,
 }
 
 NUMBER_LOSSES = {"huber", "mean_absolute_error", "mean_squared_error", "quadratic_cost"}
@@ -41,6 +42,7 @@ NUMBER_LOSSES = {"huber", "mean_absolute_error", "mean_squared_error", "quadrati
 # What turns a network's outputs into probabilities, where they are something else.
 OUTPUTS: dict[str, Callable[[Any], Tensor]] = {
     "cross_entropy": lambda output: functional.softmax(output, dim=-1),
+    "token_cross_entropy": lambda output: functional.softmax(output, dim=-1),
     "binary_cross_entropy_with_logits": functional.sigmoid,
 }
 
@@ -141,4 +143,5 @@ _LAYERS = {
     "MSELoss": "mean_squared_error",
     "NLLLoss": "negative_log_likelihood",
     "QuadraticCost": "quadratic_cost",
+    "TokenCrossEntropyLoss": "token_cross_entropy",
 }

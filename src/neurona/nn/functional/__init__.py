@@ -32,6 +32,11 @@ from neurona.nn.functional.adaptive import (
     adaptive_max_pool2d,
     adaptive_max_pool3d,
 )
+from neurona.nn.functional.attention import (
+    attention_weights,
+    causal_mask,
+    scaled_dot_product_attention,
+)
 from neurona.nn.functional.boxes import batched_nms, box_area, box_iou, nms
 from neurona.nn.functional.classification import (
     binary_cross_entropy,
@@ -41,6 +46,7 @@ from neurona.nn.functional.classification import (
     kl_div,
     nll_loss,
     sigmoid_focal_loss,
+    token_cross_entropy,
 )
 from neurona.nn.functional.conv_transpose import (
     conv_transpose1d,
@@ -87,6 +93,7 @@ __all__ = [
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "alpha_dropout",
+    "attention_weights",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -97,6 +104,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "box_area",
     "box_iou",
+    "causal_mask",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -145,6 +153,7 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "sigmoid_focal_loss",
@@ -156,5 +165,6 @@ __all__ = [
     "softsign",
     "step",
     "tanh",
+    "token_cross_entropy",
     "unfold",
 ]

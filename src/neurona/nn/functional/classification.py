@@ -89,6 +89,48 @@ def cross_entropy(
     return _reduced("cross_entropy", loss, reduction, sample_weight)
 
 
+def token_cross_entropy(
+    input: Any,
+    target: Any,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+    sample_weight: Any = None,
+) -> Tensor:
+    """Cross-entropy of class numbers with the classes along the last axis, as sequences have them.
+
+    input: scores (…, classes), as (batch, time, classes). target: class numbers (…).
+    ignore_index: class numbers that do not count, as those of padding; the mean is over the others.
+    label_smoothing, reduction: as in `cross_entropy`. sample_weight: (batch,) or longer.
+    Its exponential is the perplexity.
+    Raises `IndexOutOfRangeError` naming the target that is no class.
+
+    >>> from neurona.nn import functional as F
+    >>> scores = [[[1.0, 1.0], [0.0, 5.0]]]
+    >>> F.token_cross_entropy(scores, [[0, -100]])
+    Tensor(0.6931472, dtype=float32)
+    """
+    z = float_input("token_cross_entropy", input)
+    if not z.ndim:
+        raise ShapeError(f"{who('token_cross_entropy')}: input is 0-d; it must be (…, classes)")
+    if not 0 <= label_smoothing <= 1:
+        raise ArgumentError(
+            f"{who('token_cross_entropy')}: label_smoothing is in [0, 1], not {label_smoothing}"
+        )
+    return _from_labels(
+        "token_cross_entropy",
+        log_softmax(z, axis=-1),
+        operand(target),
+        None,
+        ignore_index,
+        label_smoothing,
+        reduction,
+        sample_weight,
+        axis=z.ndim - 1,
+    )
+
+
 def nll_loss(
     input: Any,
     target: Any,
@@ -139,8 +181,9 @@ def _from_labels(
     label_smoothing: float,
     reduction: str,
     sample_weight: Any,
+    axis: int | None = None,
 ) -> Tensor:
-    axis = _class_axis(function, logarithms)
+    axis = _class_axis(function, logarithms) if axis is None else axis
     shape = logarithms.shape
     classes = shape[axis]
     if not dtypes.is_integer(labels.dtype):

@@ -40,7 +40,13 @@ METRICS: dict[str, type[Metric]] = {
 }
 
 # Losses whose outputs are logits, logarithms or margins: one output is class 1 above 0.
-LOGITS = ("binary_cross_entropy_with_logits", "cross_entropy", "hinge", "negative_log_likelihood")
+LOGITS = (
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "hinge",
+    "negative_log_likelihood",
+    "token_cross_entropy",
+)
 
 
 def find_metric(metric: str | Mapping[str, Any] | Metric, loss: str | None = None) -> Metric:

@@ -1,0 +1,140 @@
+"""Scaled dot-product attention."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from neurona.core import dtypes
+from neurona.core.errors import ArgumentError, DTypeError, ShapeError
+from neurona.core.op import Shape
+from neurona.core.tensor import Tensor
+from neurona.nn.functional.checks import float_input, same_dtype
+from neurona.nn.functional.dropout import dropout
+from neurona.nn.running import who
+from neurona.ops.arithmetic import maximum
+from neurona.ops.broadcast import reshape, sum
+from neurona.ops.compare import where
+from neurona.ops.create import arange
+from neurona.ops.matmul import matmul, matrix_transpose
+from neurona.ops.operand import broadcast_shapes, cast, operand
+from neurona.ops.reduce import max
+from neurona.ops.transcendental import exp
+
+LEAST = -3e38
+"""Below every score: the maximum of a row that sees nothing."""
+
+
+def scaled_dot_product_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:
+    """softmax(scale·Q Kᵀ + mask) V: each query takes the mean of the values, weighted by its keys.
+
+    Vaswani et al., "Attention is all you need" (2017), equation 1.
+
+    query: (…, L, E). key: (…, S, E). value: (…, S, Ev). The axes before broadcast.
+    attn_mask: broadcasts to (…, L, S). Bools: True takes part. Floats are added to the scores.
+        A query that sees no key gets 0.
+    dropout_p: the probability that a weight is 0 (others are scaled up); 0 outside of training.
+    is_causal: query i sees the keys 0…i only; not together with attn_mask.
+    scale: 1/√E by default.
+    Result: (…, L, Ev).
+    Raises `ShapeError` that states the shapes which do not fit, `DTypeError`, `ArgumentError`.
+
+    >>> from neurona.nn import functional as F
+    >>> values = [[1.0, 0.0], [0.0, 1.0]]
+    >>> F.scaled_dot_product_attention([[1.0, 0.0]], [[5.0, 0.0], [5.0, 9.0]], values)
+    Tensor([[0.5, 0.5]], dtype=float32)
+    """
+    v = float_input("scaled_dot_product_attention", value)
+    weights = attention_weights(query, key, attn_mask, is_causal, scale)
+    if v.ndim < 2 or v.shape[-2] != weights.shape[-1]:
+        raise ShapeError(
+            f"{who('scaled_dot_product_attention')}: value {v.shape} must be (…, S, Ev) with "
+            f"S {weights.shape[-1]} as in key"
+        )
+    same_dtype("scaled_dot_product_attention", weights, v, "value")
+    return matmul(dropout(weights, dropout_p), v)
+
+
+def attention_weights(
+    query: Any,
+    key: Any,
+    attn_mask: Any = None,
+    is_causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:
+    """softmax(scale·Q Kᵀ + mask), (…, L, S): how much each query takes of each value.
+
+    Arguments and errors as in `scaled_dot_product_attention`.
+
+    >>> from neurona.nn.functional import attention_weights
+    >>> attention_weights([[0.0], [0.0]], [[1.0], [2.0]], is_causal=True)
+    Tensor([[1. , 0. ],
+            [0.5, 0.5]], dtype=float32)
+    """
+    function = "scaled_dot_product_attention"
+    q, k = float_input(function, query), float_input(function, key)
+    same_dtype(function, q, k, "key")
+    if q.ndim < 2 or k.ndim < 2 or q.shape[-1] != k.shape[-1]:
+        raise ShapeError(
+            f"{who(function)}: query {q.shape} and key {k.shape} must be (…, L, E) and (…, S, E) "
+            "with the same last axis"
+        )
+    factor = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    scores = matmul(q * factor, matrix_transpose(k))
+    if is_causal:
+        if attn_mask is not None:
+            raise ArgumentError(
+                f"{who(function)}: give attn_mask or is_causal=True, not both; join the mask with "
+                "causal_mask"
+            )
+        attn_mask = causal_mask(*scores.shape[-2:])
+    if attn_mask is not None:
+        scores = _masked(function, scores, operand(attn_mask))
+    top = maximum(max(scores, axis=-1, keepdims=True), LEAST).detach()
+    powers = exp(scores - top)
+    total = sum(powers, axis=-1, keepdims=True)
+    return powers * (1 / where(total == 0, 1, total))
+
+
+def causal_mask(queries: int, keys: int) -> Tensor:
+    """(queries, keys) of bools, True where key ≤ query: what a step may see of the others.
+
+    >>> from neurona.nn.functional import causal_mask
+    >>> causal_mask(2, 3)
+    Tensor([[ True, False, False],
+            [ True,  True, False]], dtype=bool)
+    """
+    return reshape(arange(queries), (queries, 1)) >= arange(keys)
+
+
+def _masked(function: str, scores: Tensor, mask: Tensor) -> Tensor:
+    """The scores with the mask put on."""
+    fit_mask(function, mask.shape, scores.shape)
+    if mask.dtype == dtypes.bool_:
+        return where(mask, scores, float("-inf"))
+    if not dtypes.is_float(mask.dtype):
+        raise DTypeError(
+            f"{who(function)}: attn_mask is {mask.dtype}; it must be bool (True takes part) or "
+            "float (added)"
+        )
+    return scores + cast(mask, scores.dtype)
+
+
+def fit_mask(function: str, mask: Shape, scores: Shape, name: str = "attn_mask") -> None:
+    """Raise `ShapeError` unless a mask broadcasts to the shape of the scores."""
+    try:
+        fits = broadcast_shapes(function, mask, scores) == scores
+    except ShapeError:
+        fits = False
+    if not fits:
+        raise ShapeError(
+            f"{who(function)}: {name} {mask} does not broadcast to {scores}, (…, queries, keys)"
+        )
