@@ -11,6 +11,7 @@ from neurona import nn
 from tests.nn.convolution_cases import CONVOLUTIONS, PADDINGS, RESIZES
 from tests.nn.layer_case import LayerCase, Shape
 from tests.nn.pooling_cases import POOLING
+from tests.nn.recurrent_cases import RECURRENT
 
 
 def _same(
@@ -79,6 +80,7 @@ LAYERS = (
     *POOLING,
     *PADDINGS,
     *RESIZES,
+    *RECURRENT,
     LayerCase("Identity", nn.Identity, ((3, 4),), (3, 4), torch=lambda t: t.nn.Identity()),
     LayerCase(
         "Linear", lambda: nn.Linear(5, 4), ((3, 5),), (3, 4), 24, lambda t: t.nn.Linear(5, 4)

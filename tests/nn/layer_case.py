@@ -22,6 +22,7 @@ class LayerCase:
     inputs: shapes, or an integer array. output: shape. parameters: how many numbers are learnt.
     torch: from the module `torch`, the layer that must give the same values; its state has our
     names. evaluate: in evaluation mode. differentiable: whether a gradient reaches the input.
+    call: how the layer is called, and which of its outputs is compared.
     """
 
     name: str
@@ -32,6 +33,7 @@ class LayerCase:
     torch: Callable[[Any], Any] | None = None
     evaluate: bool = False
     differentiable: bool = True
+    call: Callable[..., Any] = lambda layer, *inputs: layer(*inputs)
 
     def layer(self, dtype: Any = ne.float64) -> nn.Module:
         """The layer with patterns in its parameters and buffers."""
@@ -58,7 +60,7 @@ class LayerCase:
             ne.asarray(a).requires_grad_() if a.dtype == np.float64 and self.differentiable else a
             for a in self.arguments()
         ]
-        output = layer(*inputs)
+        output = self.call(layer, *inputs)
         found = {"output": output.numpy()}
         if self.differentiable:
             output.backward(ne.asarray(pattern(output.shape, 3)))
@@ -82,7 +84,7 @@ class LayerCase:
             layer.load_state_dict({name: torch.from_numpy(a) for name, a in state.items()})
         inputs = [torch.from_numpy(a.copy()) for a in self.arguments()]
         floats = [x.requires_grad_() for x in inputs if x.is_floating_point()]
-        output = layer(*inputs)
+        output = self.call(layer, *inputs)
         found = {"output": output.detach().numpy()}
         if self.differentiable:
             output.backward(torch.from_numpy(pattern(tuple(output.shape), 3)))

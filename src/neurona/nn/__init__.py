@@ -92,6 +92,15 @@ from neurona.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from neurona.nn.recurrent import GRU, LSTM, RNN
+from neurona.nn.recurrent_base import RNNBase
+from neurona.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
+from neurona.nn.recurrent_variants import (
+    JordanRNN,
+    JordanRNNCell,
+    SecondOrderRNN,
+    SecondOrderRNNCell,
+)
 from neurona.nn.resize import PixelShuffle, PixelUnshuffle, Upsample
 from neurona.nn.response import LocalResponseNorm
 from neurona.nn.shape import Flatten, Unflatten
@@ -101,6 +110,9 @@ from neurona.nn.unfold import Fold, Unfold
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -140,6 +152,7 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",
+    "GRUCell",
     "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
@@ -150,8 +163,11 @@ __all__ = [
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "JordanRNN",
+    "JordanRNNCell",
     "KLDivLoss",
     "L1Loss",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -174,6 +190,8 @@ __all__ = [
     "Product",
     "QuadraticCost",
     "RMSNorm",
+    "RNNBase",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "ReflectionPad1d",
@@ -183,6 +201,8 @@ __all__ = [
     "ReplicationPad2d",
     "ReplicationPad3d",
     "Residual",
+    "SecondOrderRNN",
+    "SecondOrderRNNCell",
     "Sequential",
     "SiLU",
     "Sigmoid",

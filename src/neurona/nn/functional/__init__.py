@@ -74,6 +74,7 @@ from neurona.nn.functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
+from neurona.nn.functional.recurrent import gru_cell, lstm_cell, rnn_cell
 from neurona.nn.functional.regression import (
     huber_loss,
     l1_loss,
@@ -122,6 +123,7 @@ __all__ = [
     "fold",
     "gelu",
     "group_norm",
+    "gru_cell",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
@@ -137,6 +139,7 @@ __all__ = [
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "lstm_cell",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -153,6 +156,7 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "rnn_cell",
     "scaled_dot_product_attention",
     "selu",
     "sigmoid",
