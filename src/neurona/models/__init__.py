@@ -20,6 +20,7 @@ from neurona.models.perceptron import Perceptron
 from neurona.models.resnet import ResNet, resnet18, resnet34, resnet50
 from neurona.models.search import Match, SimilaritySearch
 from neurona.models.segmentation import FCN, UNet
+from neurona.models.sequence_to_sequence import SequenceToSequence
 from neurona.models.vgg import VGG, vgg16, vgg19
 from neurona.nn.module import Module
 
@@ -62,6 +63,7 @@ __all__ = [
     "OriginalLeNet5",
     "Perceptron",
     "ResNet",
+    "SequenceToSequence",
     "SimilaritySearch",
     "SingleShotDetector",
     "UNet",

@@ -1,0 +1,186 @@
+"""Sequence to sequence: one LSTM reads a sentence, another says it in the other language.
+
+Sutskever, Vinyals and Le, "Sequence to sequence learning with neural networks" (2014); with the
+attention of Luong, Pham and Manning, "Effective approaches to attention-based neural machine
+translation" (2015), whose decoder's state asks the encoder's, after Bahdanau, Cho and Bengio,
+"Neural machine translation by jointly learning to align and translate" (2015).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neurona import nn
+from neurona.core import dtypes
+from neurona.core.errors import ArgumentError, DTypeError, ShapeError
+from neurona.core.tensor import Tensor
+from neurona.core.variable import Variable
+from neurona.nn import functional as F
+from neurona.nn.module import Module
+from neurona.ops.broadcast import reshape
+from neurona.ops.compare import where
+from neurona.ops.create import arange, full, zeros
+from neurona.ops.join import concat
+from neurona.ops.matmul import matmul
+from neurona.ops.operand import cast, operand
+from neurona.ops.shape import expand_dims, permute_dims
+from neurona.ops.softmax import softmax
+from neurona.ops.transcendental import tanh
+from neurona.train.architecture import register
+
+State = dict[str, Tensor]
+
+NOWHERE = -1e9
+"""The score of what is no part of the sentence: its share of the attention is 0."""
+
+
+@register
+class SequenceToSequence(Module):
+    """A bidirectional LSTM encodes, its last state begins an LSTM that decodes.
+
+    With attention the decoder's state s of each step also asks the encoder's states m of all words:
+
+        a_j = softmax_j(sᵀ m_j),  c = Σ_j a_j m_j,  h = tanh(W [c; s]),  scores = E h + b
+
+    which is Luong's global attention with the score "dot", without feeding h to the next step. E
+    are the target's embeddings too (Press and Wolf, "Using the output embedding to improve language
+    models", 2017). Without attention h = s, and all that is known of the sentence is in the state.
+
+    - `source_size`, `target_size`: the tokens of the two languages.
+    - `hidden_size`: of the embeddings, of the decoder and of the encoder's directions together.
+    - `dropout`: of embeddings, between layers and before the scores.
+
+    `network(source, target, lengths)`: scores (batch, time, target_size) of what follows each
+    target token, for sources (batch, time) and the target so far (batch, time): teacher forcing.
+    lengths: integers (batch,) of sources that are padded; None where none is. `begin` and `read`
+    say a sentence token by token, `attention_map` shows where the decoder looked.
+
+    Raises `ShapeError` for a source without a token, `IndexOutOfRangeError` naming the position of
+    a token that is not in its language, `ArgumentError` naming a length out of range.
+
+    >>> import neurona as ne
+    >>> network = SequenceToSequence(20, 30, 16)
+    >>> network(ne.asarray([[3, 5, 1], [4, 1, 1]]), ne.asarray([[2, 7], [2, 8]]), [3, 2]).shape
+    (2, 2, 30)
+    """
+
+    context = None
+    """There is no table of positions, so sequences may have any length."""
+
+    def __init__(
+        self,
+        source_size: int,
+        target_size: int,
+        hidden_size: int = 256,
+        *,
+        num_layers: int = 1,
+        attention: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        if hidden_size % 2:
+            raise ArgumentError(
+                f"SequenceToSequence: hidden_size {hidden_size} must be even: the encoder's two "
+                "directions share it"
+            )
+        self.source_size = source_size
+        self.target_size = target_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.attention = attention
+        self.dropout = dropout
+        between = dropout if num_layers > 1 else 0.0
+        self.source_table = nn.Embedding(source_size, hidden_size)
+        self.encoder = nn.LSTM(
+            hidden_size, hidden_size // 2, num_layers, dropout=between, bidirectional=True
+        )
+        self.target_table = nn.Embedding(target_size, hidden_size)
+        self.decoder = nn.LSTM(hidden_size, hidden_size, num_layers, dropout=between)
+        self.combine = nn.Linear(2 * hidden_size, hidden_size, bias=False) if attention else None
+        self.bias = Variable(zeros((target_size,)).numpy(), "bias")
+        # As output weights the rows must not be long: scores of about 1 to begin with.
+        nn.init.normal(self.target_table.weight, std=hidden_size**-0.5)
+
+    @property
+    def vocabulary_size(self) -> int:
+        """The tokens that it has scores for: `target_size`."""
+        return self.target_size
+
+    def forward(self, source: Any, target: Any, lengths: Any = None) -> Tensor:
+        return self.read(target, self.begin(source, lengths))[0]
+
+    def begin(self, source: Any, lengths: Any = None) -> State:
+        """The state before the first word of the translation.
+
+        source: (batch, time). lengths: as above. Result: tensors (batch, …) by name.
+        """
+        tokens = _tokens("source", source)
+        memory, state = self.encoder(self._embedded(self.source_table, tokens), lengths=lengths)
+        h, c = [self._joined(part) for part in state]
+        if not self.attention:
+            return {"h": h, "c": c}
+        batch, time = tokens.shape
+        if lengths is None:
+            there = full((batch, time), True)
+        else:
+            there = arange(time) < expand_dims(operand(lengths), axis=1)
+        return {"h": h, "c": c, "memory": permute_dims(memory, (1, 0, 2)), "there": there}
+
+    def read(self, tokens: Any, state: State) -> tuple[Tensor, State]:
+        """Go on with the target's tokens (batch, time).
+
+        Result: the scores (batch, time, target_size) of what follows each, and the state after
+        them.
+        """
+        s, after = self._decoded(_tokens("target", tokens), state)
+        if self.combine is not None:
+            share = self._shares(s, state)
+            context = matmul(share, state["memory"])  # (batch, target time, hidden)
+            s = tanh(self.combine(concat([context, s], axis=-1)))
+        s = F.dropout(s, self.dropout, self.training)
+        return F.linear(s, self.target_table.weight, self.bias), after
+
+    def attention_map(self, source: Any, target: Any, lengths: Any = None) -> Tensor:
+        """How much each target token looks at each source token: (batch, target, source) time.
+
+        Each row is what was looked at when the word after that token was said; its sum is 1.
+        Raises `ArgumentError` where the network has no attention.
+        """
+        if not self.attention:
+            raise ArgumentError(
+                "SequenceToSequence.attention_map: it was made with attention=False"
+            )
+        state = self.begin(source, lengths)
+        return self._shares(self._decoded(_tokens("target", target), state)[0], state)
+
+    def _decoded(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """The decoder's states (batch, time, hidden), and what `read` goes on from."""
+        before = tuple(permute_dims(state[name], (1, 0, 2)) for name in ("h", "c"))
+        s, last = self.decoder(self._embedded(self.target_table, tokens), before)
+        h, c = [permute_dims(part, (1, 0, 2)) for part in last]
+        return permute_dims(s, (1, 0, 2)), {**state, "h": h, "c": c}
+
+    def _shares(self, s: Tensor, state: State) -> Tensor:
+        """softmax_j(sᵀ m_j) over the words that are there: (batch, target time, source time)."""
+        scores = matmul(s, permute_dims(state["memory"], (0, 2, 1)))
+        return softmax(where(expand_dims(state["there"], axis=1), scores, NOWHERE), axis=-1)
+
+    def _embedded(self, table: nn.Embedding, tokens: Tensor) -> Tensor:
+        """(time, batch, hidden)"""
+        return F.dropout(table(permute_dims(tokens, (1, 0))), self.dropout, self.training)
+
+    def _joined(self, part: Tensor) -> Tensor:
+        """(layers·2, batch, hidden/2) to (batch, layers, hidden)."""
+        _, batch, half = part.shape
+        by_layer = reshape(part, (self.num_layers, 2, batch, half))
+        return reshape(permute_dims(by_layer, (2, 0, 1, 3)), (batch, self.num_layers, 2 * half))
+
+
+def _tokens(name: str, tokens: Any) -> Tensor:
+    found = operand(tokens)
+    if found.ndim != 2:
+        raise ShapeError(
+            f"SequenceToSequence: {name} {found.shape} must be token numbers (batch, time)"
+        )
+    if not dtypes.is_integer(found.dtype):
+        raise DTypeError(f"SequenceToSequence: {name} must be integers, not {found.dtype}")
+    return cast(found, dtypes.int64)

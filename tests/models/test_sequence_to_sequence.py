@@ -1,0 +1,110 @@
+"""`SequenceToSequence`: reading in one go and word by word, padding, attention, errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import neurona as ne
+from neurona import models, optim, train
+from neurona.core.errors import ArgumentError, IndexOutOfRangeError, ShapeError
+from neurona.nn import functional as F
+
+SOURCE = np.array([[3, 5, 1, 0], [4, 0, 0, 0], [2, 2, 6, 7]])
+LENGTHS = np.array([3, 1, 4])
+TARGET = np.array([[1, 7, 8], [1, 8, 9], [1, 2, 3]])
+
+
+@pytest.fixture(params=[True, False], ids=["attention", "plain"])
+def network(request: pytest.FixtureRequest) -> models.SequenceToSequence:
+    return models.SequenceToSequence(10, 12, 8, num_layers=2, attention=request.param).eval()
+
+
+def close(a: Any, b: Any) -> None:
+    np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-6)
+
+
+def test_word_by_word_is_as_in_one_go(network: models.SequenceToSequence) -> None:
+    whole = network(SOURCE, TARGET, LENGTHS)
+    assert whole.shape == (3, 3, network.vocabulary_size)
+    state = network.begin(SOURCE, LENGTHS)
+    assert all(part.shape[0] == 3 for part in state.values())
+    for t in range(TARGET.shape[1]):
+        scores, state = network.read(TARGET[:, t : t + 1], state)
+        close(scores[:, 0], whole[:, t])
+    close(ne.compile(network)(SOURCE, TARGET, LENGTHS), whole)
+
+
+def test_padding_says_nothing(network: models.SequenceToSequence) -> None:
+    other = np.where(np.arange(4) < LENGTHS[:, None], SOURCE, 9)
+    scores = network(SOURCE, TARGET, LENGTHS)
+    close(network(other, TARGET, LENGTHS), scores)
+    for i, length in enumerate(LENGTHS):
+        close(network(SOURCE[i : i + 1, :length], TARGET[i : i + 1])[0], scores[i])
+
+
+def test_attention_is_the_softmax_of_products() -> None:
+    network = models.SequenceToSequence(10, 12, 8).eval()
+    shares = network.attention_map(SOURCE, TARGET, LENGTHS).numpy()
+    assert shares.shape == (3, 3, 4)
+    close(shares.sum(axis=-1), np.ones((3, 3)))
+    assert (shares[1, :, 1:] == 0).all()
+    # The last word's scores from the parts of the network.
+    i = 2
+    memory, state = network.encoder(network.source_table(SOURCE[i])[:, None, :])
+    joined = [ne.reshape(part, (1, 1, 8)) for part in state]
+    s = network.decoder(network.target_table(TARGET[i])[:, None, :], tuple(joined))[0].numpy()[:, 0]
+    m = memory.numpy()[:, 0]
+    powers = np.exp(s @ m.T)
+    close(shares[i], powers / powers.sum(axis=1, keepdims=True))
+    h = np.tanh(np.concatenate([shares[i] @ m, s], axis=1) @ network.combine.weight.numpy().T)
+    wanted = h @ network.target_table.weight.numpy().T + network.bias.numpy()
+    close(network(SOURCE, TARGET, LENGTHS)[i], wanted)
+
+
+def test_it_learns_to_turn_sequences_round() -> None:
+    """A task that a state of 16 numbers hardly carries: attention finds the place to look at."""
+    generator = np.random.default_rng(0)
+    network = models.SequenceToSequence(8, 8, 16)
+    optimizer = optim.Adam(network.parameters(), 0.02)
+
+    @ne.compile
+    def step(source: Any, inputs: Any, target: Any) -> Any:
+        loss = F.token_cross_entropy(network(source, inputs), target)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for _ in range(200):
+        source = generator.integers(1, 8, (32, 6))
+        target = source[:, ::-1].copy()
+        loss = step(source, np.roll(np.where(np.arange(6) < 5, target, 0), 1, axis=1), target)
+    assert float(loss) < 0.1
+    shares = network.eval().attention_map(source, np.roll(target, 1, axis=1) * (np.arange(6) > 0))
+    assert (shares.numpy().mean(axis=0).argmax(axis=-1) == np.arange(6)[::-1]).mean() >= 0.5
+
+
+def test_it_is_described_and_made_again(network: models.SequenceToSequence) -> None:
+    again = train.build(train.describe(network)).eval()
+    again.load_state_dict(network.state_dict())
+    close(again(SOURCE, TARGET, LENGTHS), network(SOURCE, TARGET, LENGTHS))
+
+
+def test_mistakes(network: models.SequenceToSequence) -> None:
+    with pytest.raises(ShapeError, match="empty sequence"):
+        network(SOURCE[:, :0], TARGET)
+    with pytest.raises(IndexOutOfRangeError, match=r"10"):
+        network(SOURCE + 3, TARGET)
+    with pytest.raises(ShapeError, match=r"target \(3,\) must be token numbers \(batch, time\)"):
+        network(SOURCE, TARGET[:, 0])
+    with pytest.raises(TypeError, match="source must be integers, not float64"):
+        network(SOURCE / 2, TARGET)
+    with pytest.raises(ArgumentError, match="lengths"):
+        network(SOURCE, TARGET, [0, 1, 4])
+    with pytest.raises(ArgumentError, match="hidden_size 7 must be even"):
+        models.SequenceToSequence(10, 12, 7)
+    if not network.attention:
+        with pytest.raises(ArgumentError, match="attention=False"):
+            network.attention_map(SOURCE, TARGET)
