@@ -1,7 +1,10 @@
-"""Text as numbers: tokens, tokenisers, vocabularies, discrete vectors."""
+"""Text as numbers: tokens, tokenisers, vocabularies, discrete vectors, generation."""
 
+from neurona.text.beam_search import Beam, BeamSearch
 from neurona.text.byte_pair_tokenizer import BytePairTokenizer
 from neurona.text.character_tokenizer import CharacterTokenizer
+from neurona.text.choice import keep_top_k, keep_top_p
+from neurona.text.generation import TokenGenerator
 from neurona.text.pairs import PairBatch, PairBatches, pair_groups, read_pairs, split_pairs
 from neurona.text.tokenizer import Tokenizer, load_tokenizer
 from neurona.text.tokens import character_tokens, word_tokens
@@ -10,15 +13,20 @@ from neurona.text.vocabulary import Vocabulary
 from neurona.text.word_tokenizer import WordTokenizer
 
 __all__ = [
+    "Beam",
+    "BeamSearch",
     "BytePairTokenizer",
     "CharacterTokenizer",
     "PairBatch",
     "PairBatches",
+    "TokenGenerator",
     "Tokenizer",
     "Vocabulary",
     "WordTokenizer",
     "bag_of_words",
     "character_tokens",
+    "keep_top_k",
+    "keep_top_p",
     "load_tokenizer",
     "one_hot",
     "pair_groups",

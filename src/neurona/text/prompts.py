@@ -1,0 +1,91 @@
+"""Prompts: checked, side by side, read in chunks of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import neurona as ne
+from neurona.core.errors import ArgumentError, DTypeError, IndexOutOfRangeError
+
+READ = 32
+"""So many tokens of a prompt are read at once, so that its length makes no program of its own."""
+
+
+def prepared(compiled: bool, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as a native program, or as it is."""
+    return ne.compile(function) if compiled else function
+
+
+def begin(model: Any, batch: int) -> Any:
+    """The state before the first token."""
+    with evaluating(model), ne.no_grad():
+        return model.begin(batch)
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """The model in evaluation mode, then again as it was."""
+    training = getattr(model, "training", False)
+    if training:
+        model.eval()
+    try:
+        yield
+    finally:
+        if training:
+            model.train()
+
+
+def padded_prompts(
+    model: Any, prompts: Sequence[Any], context: int | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The prompts side by side, −1 behind their ends: (batch, time); and their lengths, (batch,).
+
+    context: of a longer prompt only so many tokens, the last, are taken.
+
+    Raises `ArgumentError` for no prompts, an empty one; `DTypeError` for what is no sequence of
+    integers; `IndexOutOfRangeError` naming a token that is not in the vocabulary.
+    """
+    if not len(prompts):
+        raise ArgumentError("generation: there are no prompts")
+    rows = []
+    size = getattr(model, "vocabulary_size", None)
+    for i, prompt in enumerate(prompts):
+        row = np.asarray(prompt)
+        if row.ndim == 1 and not row.size:
+            raise ArgumentError(f"generation: prompt {i} is empty; begin with at least one token")
+        if row.ndim != 1 or row.dtype.kind not in "iu":
+            raise DTypeError(
+                f"generation: a prompt is a sequence of integers (time,), prompt {i} is "
+                f"{row.dtype} {row.shape}"
+            )
+        wrong = (row < 0) | (row >= (size or np.iinfo(np.int64).max))
+        if wrong.any():
+            place = int(wrong.argmax())
+            raise IndexOutOfRangeError(
+                f"generation: token {place} of prompt {i} is {row[place]}; the vocabulary has "
+                f"{size} tokens from 0 on"
+            )
+        rows.append(row[-context:] if context else row)
+    lengths = np.array([len(row) for row in rows])
+    padded = np.full((len(rows), int(lengths.max())), -1, np.int64)
+    for line, row in zip(padded, rows, strict=True):
+        line[: len(row)] = row
+    return padded, lengths
+
+
+def read_chunks(
+    read: Callable[[Any, Any], Any], tokens: NDArray[np.int64], state: Any, chunk: int
+) -> tuple[Any, int]:
+    """The state after as many whole chunks of `tokens` (batch, time) as there are; the tokens read.
+
+    read: (tokens, state) -> state.
+    """
+    count = tokens.shape[1] // chunk * chunk
+    for first in range(0, count, chunk):
+        state = read(ne.asarray(tokens[:, first : first + chunk]), state)
+    return state, count
