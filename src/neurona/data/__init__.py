@@ -16,6 +16,8 @@ from neurona.data.images import prepare_digit, read_image, resize_image
 from neurona.data.loader import Batches, Loader
 from neurona.data.npz import read_npz, write_npz
 from neurona.data.readers import DigitReader, ImageReader, Reader
+from neurona.data.rt_polarity import CLASSES as RT_POLARITY_CLASSES
+from neurona.data.rt_polarity import rt_polarity
 from neurona.data.source import Source, sample_generator
 from neurona.data.splits import split, split_indices
 from neurona.data.standardize import Standardizer
@@ -26,6 +28,7 @@ from neurona.data.token_windows import TokenWindows
 
 __all__ = [
     "DATASETS",
+    "RT_POLARITY_CLASSES",
     "TARGET_CODES",
     "ArraySource",
     "Batches",
@@ -60,6 +63,7 @@ __all__ = [
     "read_image",
     "read_npz",
     "resize_image",
+    "rt_polarity",
     "sample_generator",
     "split",
     "split_indices",

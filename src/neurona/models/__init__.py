@@ -4,9 +4,11 @@ from typing import Any
 
 from neurona.models.adaline import Adaline
 from neurona.models.alexnet import AlexNet, alexnet
+from neurona.models.captioner import Captioner
 from neurona.models.detector import SingleShotDetector
 from neurona.models.features import FeatureExtractor
 from neurona.models.feed_forward import FeedForward
+from neurona.models.forecaster import Forecaster
 from neurona.models.googlenet import GoogLeNet, GoogLeNetOutputs, Inception, googlenet
 from neurona.models.gpt import GPT
 from neurona.models.hebb import Hebb
@@ -20,6 +22,8 @@ from neurona.models.perceptron import Perceptron
 from neurona.models.resnet import ResNet, resnet18, resnet34, resnet50
 from neurona.models.search import Match, SimilaritySearch
 from neurona.models.segmentation import FCN, UNet
+from neurona.models.sequence_classifier import SequenceClassifier
+from neurona.models.sequence_labeller import SequenceLabeller
 from neurona.models.sequence_to_sequence import SequenceToSequence
 from neurona.models.vgg import VGG, vgg16, vgg19
 from neurona.nn.module import Module
@@ -48,8 +52,10 @@ __all__ = [
     "VGG",
     "Adaline",
     "AlexNet",
+    "Captioner",
     "FeatureExtractor",
     "FeedForward",
+    "Forecaster",
     "GoogLeNet",
     "GoogLeNetOutputs",
     "Hebb",
@@ -63,6 +69,8 @@ __all__ = [
     "OriginalLeNet5",
     "Perceptron",
     "ResNet",
+    "SequenceClassifier",
+    "SequenceLabeller",
     "SequenceToSequence",
     "SimilaritySearch",
     "SingleShotDetector",

@@ -84,6 +84,7 @@ from neurona.nn.functional.regression import (
 )
 from neurona.nn.functional.resize import interpolate, pixel_shuffle, pixel_unshuffle
 from neurona.nn.functional.response import local_response_norm
+from neurona.nn.functional.sequence import max_over_time, mean_over_time, sequence_mask
 from neurona.nn.functional.unfold import fold, unfold
 
 __all__ = [
@@ -140,10 +141,12 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "lstm_cell",
+    "max_over_time",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
     "maxout",
+    "mean_over_time",
     "mish",
     "mse_loss",
     "nll_loss",
@@ -159,6 +162,7 @@ __all__ = [
     "rnn_cell",
     "scaled_dot_product_attention",
     "selu",
+    "sequence_mask",
     "sigmoid",
     "sigmoid_focal_loss",
     "sign",
