@@ -23,6 +23,7 @@ OWN = (
     MODEL,
     WEIGHTS,
     "layers.jsonl",
+    "tokenizer.json",
     "analysis.json",
     "analysis.safetensors",
     "report.html",

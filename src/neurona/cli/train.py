@@ -19,6 +19,8 @@ from neurona.train.experiment import (
     run,
 )
 from neurona.train.experiment.kinds import name_and_options
+from neurona.train.experiment.parts import Part
+from neurona.train.experiment.texts import TOKENIZER, TextPart
 from neurona.train.progress import scores_text
 from neurona.train.run_folder import RunFolder
 from neurona.train.run_report import write_page
@@ -53,6 +55,8 @@ def finish(folder: Path, outcome: Outcome) -> None:
         sys.exit(INTERRUPTED)
     if outcome.model.reader is not None:
         print(f"next: neurona predict {folder} FILE")
+    if (folder / TOKENIZER).is_file():
+        print(f"next: neurona generate {folder}")
 
 
 def record_test(folder: Path, scores: dict[str, float]) -> None:
@@ -69,17 +73,29 @@ def record_test(folder: Path, scores: dict[str, float]) -> None:
 
 def print_task(name: str, config: Config, parts: Parts, network: Module) -> None:
     """Say what will be learnt from what."""
-    sizes = f"{len(parts.training):,} samples to learn from"
+    sizes = f"{size_text(parts.training)} to learn from"
     if parts.validation is not None:
-        sizes += f", {len(parts.validation):,} to watch"
+        sizes += f", {size_of(parts.validation):,} to watch"
     if parts.test is not None:
-        sizes += f", {len(parts.test):,} for the test"
+        sizes += f", {size_of(parts.test):,} for the test"
     print(f"{name}: {sizes}, seed {config.seed}")
+    if isinstance(parts.training, TextPart):
+        print(f"vocabulary: {parts.training.vocabulary_size:,} tokens")
     if parts.left_out:
         print(f"left out: {parts.left_out:,} rows without a value of {config.data.target!r}")
     parameters = sum(parameter.size for parameter in network.parameters())
     optimizer, _ = name_and_options(config.training.optimizer, "training.optimizer")
     print(f"network: {parameters:,} parameters, {optimizer}")
+
+
+def size_of(part: Part) -> int:
+    """The samples of a part, or the characters of a text."""
+    return part.characters if isinstance(part, TextPart) else len(part)
+
+
+def size_text(part: Part) -> str:
+    """The same with what they are."""
+    return f"{size_of(part):,} {'characters' if isinstance(part, TextPart) else 'samples'}"
 
 
 def print_outcome(outcome: Outcome) -> None:

@@ -19,6 +19,7 @@ from neurona.models.mcculloch_pitts import McCullochPitts
 from neurona.models.mlp import MLP
 from neurona.models.nielsen import NielsenConfig, nielsen_network, train_nielsen
 from neurona.models.perceptron import Perceptron
+from neurona.models.recurrent_language_model import RecurrentLanguageModel
 from neurona.models.resnet import ResNet, resnet18, resnet34, resnet50
 from neurona.models.search import Match, SimilaritySearch
 from neurona.models.segmentation import FCN, UNet
@@ -41,8 +42,10 @@ NETWORKS: dict[str, tuple[type[Module], dict[str, Any]]] = {
     "resnet34": (ResNet, {"depth": 34}),
     "resnet50": (ResNet, {"depth": 50}),
     "googlenet": (GoogLeNet, {}),
+    "GPT": (GPT, {}),
+    "RecurrentLanguageModel": (RecurrentLanguageModel, {}),
 }
-"""The networks for pictures that a configuration can name, with the options a name stands for."""
+"""The networks that a configuration can name, with the options a name stands for."""
 
 __all__ = [
     "FCN",
@@ -68,6 +71,7 @@ __all__ = [
     "NielsenConfig",
     "OriginalLeNet5",
     "Perceptron",
+    "RecurrentLanguageModel",
     "ResNet",
     "SequenceClassifier",
     "SequenceLabeller",

@@ -152,6 +152,15 @@ def flatten(value: Any, place: str = "") -> list[tuple[str, str]]:
     return [(place, text)] if place else []
 
 
+def visible(name: str) -> str:
+    """A class with something to see where it is a space or a line end, as characters can be.
+
+    >>> visible(" "), visible("a b")
+    ('␣', 'a b')
+    """
+    return name if name.strip() else name.replace("\n", "⏎").replace(" ", "␣")
+
+
 # --- sections ---
 
 
@@ -244,6 +253,8 @@ def _answers(record: Record) -> Values | None:
     answers = record.analysis.get("answers")
     if not isinstance(answers, dict):
         return None
+    if "classes" in answers:
+        answers = {**answers, "classes": [visible(str(one)) for one in answers["classes"]]}
     if answers.get("kind") == "regression":
         return _regression(record, answers)
     if answers.get("kind") == "labels":

@@ -438,7 +438,8 @@ def _of_guessing(
         else:
             rule = "accuracy more than two standard errors above that of the commonest class"
             found.append(Finding("guessing", "note", "Better than guessing", text, rule))
-        found += _imbalance(confusion, classes)
+        if c.baseline.get("kind") != "commonest token":
+            found += _imbalance(confusion, classes)
     elif c.guessing is not None and c.n and c.finite:
         end = c.last(c.judged)
         if end >= (1 - NOTHING) * c.guessing:

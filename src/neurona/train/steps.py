@@ -19,9 +19,10 @@ from neurona.data.standardize import Standardizer
 from neurona.nn.module import Module
 from neurona.ops.arithmetic import divide
 from neurona.ops.broadcast import sum
-from neurona.ops.compare import isfinite, where
-from neurona.ops.operand import cast
+from neurona.ops.compare import isfinite, not_equal, where
+from neurona.ops.operand import cast, operand
 from neurona.optim.optimizer import Optimizer, working_dtype
+from neurona.train.checks import IGNORED
 from neurona.train.losses import OUTPUTS, Loss
 from neurona.train.metrics import Metric
 from neurona.train.parts import Part
@@ -131,7 +132,7 @@ class Steps:
     def _test(self, x: Any, y: Any, weights: Any = None) -> Result:
         output = self._output(x)
         loss = self._loss(output, y, weights)
-        return loss, self.testing.record(loss, self._shown(output), y)
+        return loss, self.testing.record(loss, self._shown(output), y, self._counted(y, weights))
 
     def _train(self, x: Any, y: Any, weights: Any = None) -> Result:
         result = self._backward(x, y, weights)
@@ -158,10 +159,17 @@ class Steps:
         output = self._output(x)
         loss = self._loss(output, y, weights)
         ensure(isfinite(loss), "the loss is not finite, so nothing was changed", NonFiniteError)
-        gathered = self.training.record(loss, self._shown(output), y)
+        gathered = self.training.record(loss, self._shown(output), y, self._counted(y, weights))
         penalty = self.update.penalty(self.network)
         (loss if penalty is None else loss + penalty).backward()
         return loss, gathered
+
+    def _counted(self, y: Any, weights: Any) -> Tensor | None:
+        """How many tokens the loss is the mean of; None where it is one of samples."""
+        if self.outputs != "token_cross_entropy" or weights is not None:
+            return None
+        with no_grad():
+            return sum(not_equal(operand(y), getattr(self.loss, "ignore_index", IGNORED)))
 
     def _shown(self, output: Tensor) -> Tensor:
         """What metrics see: numbers in the data's units."""

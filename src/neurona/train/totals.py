@@ -18,6 +18,8 @@ from neurona.ops.operand import cast, operand
 from neurona.train.metrics import GatheringMetric, Metric, recorded
 
 LOSS = "loss"
+COUNTED = "counted"
+"""How many targets the losses are means of, where that is not the number of samples."""
 
 
 class Totals:
@@ -35,12 +37,20 @@ class Totals:
 
     # --- inside the step ---
 
-    def record(self, loss: Tensor, output: Tensor, target: Any) -> dict[str, Tensor]:
-        """Add a batch up: its mean loss and its metrics. Returns what is gathered from it."""
+    def record(
+        self, loss: Tensor, output: Tensor, target: Any, counted: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Add a batch up: its mean loss and its metrics. Returns what is gathered from it.
+
+        counted: of how many targets the loss is the mean; None: one a sample.
+        """
         output, target = output.detach(), operand(target)
         found: dict[str, Tensor] = {}
         with no_grad():
-            self._add(LOSS, cast(loss.detach(), float64) * output.shape[0])
+            weight = output.shape[0] if counted is None else cast(counted, float64)
+            self._add(LOSS, cast(loss.detach(), float64) * weight)
+            if counted is not None:
+                self._add(COUNTED, counted)
             for metric in self.metrics:
                 for i, part in enumerate(recorded(metric, output, target)):
                     if isinstance(metric, GatheringMetric):
@@ -73,8 +83,9 @@ class Totals:
 
     @property
     def loss(self) -> float:
-        """The mean loss of the samples so far."""
-        return float(self._sums[LOSS].numpy()) / self.samples if self.samples else math.nan
+        """The mean loss of the samples so far, or of their targets where these are counted."""
+        counted = float(self._sums[COUNTED].numpy()) if COUNTED in self._sums else self.samples
+        return float(self._sums[LOSS].numpy()) / counted if counted else math.nan
 
     def values(self) -> dict[str, float]:
         """The mean loss and the metrics by name."""

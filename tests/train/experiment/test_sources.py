@@ -193,10 +193,10 @@ def test_paths_are_looked_for(
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({}, "data: one of name, file, images, idx, npz is needed, found none"),
+        ({}, "data: one of name, file, images, idx, npz, text is needed, found none"),
         (
             {"name": "digits", "npz": "a"},
-            "data: one of name, file, images, idx, npz is needed, fou",
+            "data: one of name, file, images, idx, npz, text is needed, fou",
         ),
         ({"name": "digits", "size": 3}, "data.size: belongs to images, not to name"),
         ({"images": "a", "group": "b"}, "data.group: belongs to name and file, not to images"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,7 @@ def task_of(material: Material) -> str:
     """The kind of the targets.
 
     "classification", "binary" (one output), "labels" (several, each yes or no), "sequence" (a class
-    at every place), "regression" or "other".
+    at every place), "tokens" (the same with the classes last), "regression" or "other".
     """
     outputs, targets = material.outputs, material.targets
     loss = material.model.loss_name or ""
@@ -62,6 +63,8 @@ def task_of(material: Material) -> str:
             named = len(material.model.classes) == outputs.shape[1]
             return "classification" if named else "regression"
         return "other"
+    if loss == "token_cross_entropy" and labels and targets.shape == outputs.shape[:-1]:
+        return "tokens"
     if outputs.ndim > 2 and labels and targets.shape == (len(outputs), *outputs.shape[2:]):
         return "sequence"
     if targets.shape != outputs.shape:
@@ -98,9 +101,10 @@ def answers_of(material: Material, task: str) -> Answers:
         count = outputs.shape[1]
         said = outputs.argmax(axis=1)
         return Answers(said, true.astype(np.intp), probabilities, _classes(material, count))
-    if task == "sequence":
-        said = outputs.argmax(axis=1).reshape(-1)
-        count = outputs.shape[1]
+    if task in ("sequence", "tokens"):
+        axis = 1 if task == "sequence" else outputs.ndim - 1
+        said = outputs.argmax(axis=axis).reshape(-1)
+        count = outputs.shape[axis]
         return Answers(said, targets.reshape(-1).astype(np.intp), None, _classes(material, count))
     raise LeftOut("the targets are no classes")
 
@@ -198,7 +202,7 @@ def _residuals(material: Material) -> tuple[Found, Arrays]:
 def baseline_of(material: Material, task: str) -> Found:
     """What one gets without looking at the inputs: the best constant answer on these samples."""
     loss = material.model.loss_name
-    if task in ("classification", "binary", "sequence"):
+    if task in ("classification", "binary", "sequence", "tokens"):
         answers = answers_of(material, task)
         true = answers.true[(answers.true >= 0) & (answers.true < len(answers.classes))]
         if not len(true):
@@ -207,7 +211,7 @@ def baseline_of(material: Material, task: str) -> Found:
         entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
         sure = loss in checks.CLASS_LOSSES or task == "binary"
         return {
-            "kind": "commonest class",
+            "kind": "commonest token" if task == "tokens" else "commonest class",
             "class": answers.classes[int(shares.argmax())],
             "accuracy": float(shares.max()),
             "classes": int((shares > 0).sum()),
@@ -264,7 +268,7 @@ def worst_mistakes(material: Material, task: str) -> tuple[Found, Arrays]:
         layout = None  # whole numbers are rather codes of words than shades
     found: Found = {
         "wrong": int(wrong.sum()) if answers is not None else None,
-        "samples": [_mistake(material, answers, int(i), losses, layout) for i in order],
+        "samples": [_mistake(material, task, answers, int(i), losses, layout) for i in order],
         "mean_loss": float(losses.mean()),
         "pictures": layout is not None,
     }
@@ -277,6 +281,7 @@ def worst_mistakes(material: Material, task: str) -> tuple[Found, Arrays]:
 
 def _mistake(
     material: Material,
+    task: str,
     answers: Answers | None,
     i: int,
     losses: NDArray[np.float64],
@@ -299,6 +304,20 @@ def _mistake(
     elif material.outputs[i].size <= VALUES:
         entry["true"] = [float(v) for v in np.ravel(material.samples.targets[i])]
         entry["said"] = [float(v) for v in np.ravel(material.predicted[i])]
-    if layout is None:
+    if task == "tokens" and material.model.classes and samples.raw.ndim == 2:
+        entry["text"] = text_of(material.model.classes, samples.raw[i], samples.targets[i])
+    elif layout is None:
         entry["row"], entry["row_of"] = row_of(material.model, samples, i)
     return entry
+
+
+def text_of(classes: Sequence[str], tokens: NDArray[Any], targets: NDArray[Any]) -> str:
+    """What was read, up to the last token that counts; words with a space between them.
+
+    >>> text_of(("a", "b"), np.array([0, 1, 0]), np.array([1, 1, -100]))
+    'ab'
+    """
+    counted = np.flatnonzero(targets >= 0)
+    read = tokens[: counted[-1] + 1] if len(counted) else tokens
+    between = "" if max(map(len, classes)) == 1 else " "
+    return between.join(classes[token] for token in read)

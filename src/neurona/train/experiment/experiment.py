@@ -22,6 +22,7 @@ from neurona.nn.module import Module
 from neurona.optim.optimizer import Optimizer
 from neurona.optim.schedules import make_schedule
 from neurona.train.analysis.material import picture_layout
+from neurona.train.callbacks import Callback
 from neurona.train.checks import CLASS_LOSSES, dtype_of, output_shape
 from neurona.train.experiment.kinds import name_and_options, takes_pictures
 from neurona.train.experiment.names import make_callbacks
@@ -36,6 +37,7 @@ from neurona.train.experiment.parts import (
     outputs_of,
 )
 from neurona.train.experiment.schema import Config, DataConfig, TrainingConfig
+from neurona.train.experiment.texts import KeepTokenizer, TextPart
 from neurona.train.history import History
 from neurona.train.losses import NUMBER_LOSSES, name_of
 from neurona.train.model import Model
@@ -80,7 +82,7 @@ def make_model(config: Config, parts: Parts) -> Model:
     model = Model(
         network,
         preprocessing=preprocessing,
-        classes=training.classes,
+        classes=tuple(parts.tokenizer.vocabulary) if parts.tokenizer else training.classes,
         reader=parts.reader,
         target_scaling=_target_scaling(config.data, training, loss, network),
     )
@@ -96,6 +98,8 @@ def make_model(config: Config, parts: Parts) -> Model:
 
 def _check_classes(config: DataConfig, training: Part, loss: str | None, outputs: int) -> None:
     """Raise `ArgumentError` where there is nothing to choose from."""
+    if isinstance(training, TextPart):
+        return
     if len(training.classes) == 1:
         raise ArgumentError(
             f"data: there is only one class, {training.classes[0]!r}; at least 2 are needed to "
@@ -148,6 +152,8 @@ def _update(config: TrainingConfig) -> dict[str, Any]:
 def _metrics(config: Config, training: Part, code: str) -> list[Any]:
     if config.training.metrics is not None:
         return list(config.training.metrics)
+    if isinstance(training, TextPart):
+        return []
     if not training.classes:
         return ["root_mean_squared_error"]
     return ["binary_accuracy" if code == "binary" else "accuracy"]
@@ -242,7 +248,7 @@ def run(
             epochs=config.training.epochs,
             validation_data=validation,
             class_weight=_class_weight(config.training, parts.training),
-            callbacks=make_callbacks(config.training.callbacks),
+            callbacks=_callbacks(config, parts, folder),
             verbose=verbose,
             run=folder,
             resume=resume,
@@ -251,6 +257,14 @@ def run(
         model = Model.load(folder)
     scores = {} if parts.test is None else evaluate(model, config, parts.test)
     return Outcome(model, history, scores)
+
+
+def _callbacks(config: Config, parts: Parts, folder: Path | None) -> list[Callback]:
+    """Those of the configuration, and what keeps the tokeniser of a text in the run's folder."""
+    made = make_callbacks(config.training.callbacks)
+    if parts.tokenizer is not None and folder is not None:
+        made.append(KeepTokenizer(parts.tokenizer, folder))
+    return made
 
 
 def _class_weight(config: TrainingConfig, training: Part) -> dict[str, float] | None:

@@ -11,9 +11,6 @@ from neurona.core.op import Shape
 from neurona.nn.module import Module
 from neurona.train.architecture import LAYER, MODULES, draw, look_up, parameters_of
 
-FOLLOWS = ("num_classes", "in_channels")
-"""Options that follow from the data: how many outputs, and the channels of a picture."""
-
 
 def known_networks() -> Mapping[str, tuple[type[Module], dict[str, Any]]]:
     """The networks by name: a class, and the options that the name stands for."""
@@ -40,15 +37,21 @@ def named_class(kind: str | dict[str, Any], place: str) -> tuple[type[Module], d
 
 
 def named_network(kind: str | dict[str, Any], inputs: Shape, outputs: int, place: str) -> Module:
-    """A network by name for samples of a shape (channel, row, column), its parameters drawn.
+    """A network by name for samples (channel, row, column) or (time,), its parameters drawn.
 
     Raises `ArgumentError`, with the place, for unknown names and options and for refused values.
     """
     cls, options = named_class(kind, place)
     follows = {"num_classes": outputs, "in_channels": inputs[0]}
+    follows |= {"vocabulary_size": outputs, "context": inputs[0]}
     known = parameters_of(cls)
     wanted = {name: value for name, value in follows.items() if name in known}
     return draw({LAYER: cls.__name__, **wanted, **options}, place)
+
+
+def takes_tokens(kind: str | dict[str, Any]) -> bool:
+    """Whether a network by name is a language model, from tokens (batch, time) to scores."""
+    return "vocabulary_size" in parameters_of(named_class(kind, "network.kind")[0])
 
 
 def takes_pictures(kind: str | dict[str, Any] | None, layers: Sequence[Any]) -> bool:
@@ -60,7 +63,7 @@ def takes_pictures(kind: str | dict[str, Any] | None, layers: Sequence[Any]) -> 
     False
     """
     if kind is not None:
-        return True
+        return not takes_tokens(kind)
     for layer in layers:
         cls, given = look_up(layer, "network.layers")
         if cls.__name__.endswith("2d") or "in_channels" in parameters_of(cls):

@@ -15,6 +15,7 @@ from neurona.train.experiment.initial import check_initialiser
 from neurona.train.experiment.kinds import name_and_options, named_class
 from neurona.train.experiment.network import check_layers
 from neurona.train.experiment.schema import Config
+from neurona.train.experiment.texts import check_tokenizer
 from neurona.train.losses import find_loss
 from neurona.train.metrics import find_metric
 from neurona.train.optimizers import check_options
@@ -36,6 +37,7 @@ def check_names(config: Config) -> None:
         named_class(config.network.kind, "network.kind")
     check_layers(config.network.layers, "network.layers")
     make_transforms(config.data.augment)
+    check_tokenizer(config.data.tokenizer)
     for kind, table in (("weights", config.network.weights), ("biases", config.network.biases)):
         if table is not None:
             check_initialiser(table, f"network.{kind}")

@@ -15,7 +15,7 @@ from neurona.core.trace import recording, set_grad_enabled
 from neurona.nn.module import Module
 from neurona.train.architecture import LAYER, MODULES, build, draw, look_up, required
 from neurona.train.experiment.initial import initialise
-from neurona.train.experiment.kinds import named_network
+from neurona.train.experiment.kinds import named_network, takes_tokens
 from neurona.train.experiment.schema import NetworkConfig
 
 FOLLOWS = {
@@ -187,17 +187,24 @@ def make_network(config: NetworkConfig, inputs: Shape, dtype: DType, outputs: in
 
 def _named(config: NetworkConfig, spec: Spec, outputs: int) -> Module:
     """The network that a configuration names."""
-    place = "network.kind"
-    if len(spec.shape) != 4:
+    place, kind = "network.kind", config.kind or ""
+    tokens = takes_tokens(kind)
+    if tokens and (len(spec.shape) != 2 or spec.dtype.kind not in "iu"):
+        raise ArgumentError(
+            f"{place}: tokens (batch, time) of a text are needed, as data.text gives them; the "
+            f"inputs are {spec.dtype} {_shown(spec.shape)}"
+        )
+    if not tokens and len(spec.shape) != 4:
         raise ArgumentError(
             f"{place}: pictures (batch, channel, row, column) are needed, the inputs are "
             f"{_shown(spec.shape)}"
         )
-    network = named_network(config.kind or "", spec.shape[1:], outputs, place)
+    network = named_network(kind, spec.shape[1:], outputs, place)
     output = _output(network, spec, place)
-    if output.shape[1:] != (outputs,):
+    wanted = (*spec.shape, outputs) if tokens else (spec.shape[0], outputs)
+    if output.shape != wanted:
         raise ArgumentError(
-            f"{place}: the output is {_shown(output.shape)}, (batch, {outputs}) is needed"
+            f"{place}: the output is {_shown(output.shape)}, {_shown(wanted)} is needed"
         )
     _initialise(network, config)
     return network

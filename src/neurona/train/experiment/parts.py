@@ -24,6 +24,7 @@ from neurona.train.checks import CLASS_LOSSES
 from neurona.train.experiment.augmenting import PLACE, augmented, evaluated, reader_of
 from neurona.train.experiment.schema import Config, DataConfig
 from neurona.train.experiment.sources import Origin, Samples, find
+from neurona.train.experiment.texts import TextPart, Tokenizer, load_text
 
 WHOLE = (0.8, 0.1, 0.1)
 """How a set without a test part is divided by default."""
@@ -41,7 +42,8 @@ class Parts:
     """The data of a run; None for a part that is not there.
 
     reader: how a file becomes samples of this kind. left_out: rows without an answer. augmented:
-    the training part as it is learnt from, where its pictures are transformed.
+    the training part as it is learnt from, where its pictures are transformed. tokenizer: of a
+    text.
     """
 
     training: Part
@@ -50,6 +52,7 @@ class Parts:
     reader: Reader | None = None
     left_out: int = 0
     augmented: Augmented | None = None
+    tokenizer: Tokenizer | None = None
 
     @property
     def named(self) -> dict[str, Part]:
@@ -69,8 +72,12 @@ def load_parts(
 
     base: the folder that relative paths in it begin in; they are also looked for in the current
     and in the data folder. A set without a test part of its own is split at random by the seed,
-    classes in their proportions, or by `group` or `time`. Raises what reading and splitting raise.
+    classes in their proportions, or by `group` or `time`; a text in its order. Raises what reading
+    and splitting raise.
     """
+    if config.data.text is not None:
+        tokenizer, texts = load_text(config, base, data_dir)
+        return Parts(*texts, tokenizer=tokenizer)
     origin = find(config.data, base, data_dir, download)
     divided = _divided(origin, config)
     if isinstance(divided[0], Table):
@@ -171,7 +178,9 @@ def first_inputs(part: Part) -> NDArray[Any]:
 
 
 def default_loss(training: Part) -> str:
-    """The loss for classes or numbers."""
+    """The loss for classes, numbers or tokens."""
+    if isinstance(training, TextPart):
+        return "token_cross_entropy"
     return "cross_entropy" if training.classes else "mean_squared_error"
 
 
@@ -195,7 +204,9 @@ def code_of(config: DataConfig, training: Part, loss: str) -> str:
 
 
 def outputs_of(training: Part, code: str) -> int:
-    """How many outputs the network needs: one a class, 1 for "binary", one a number."""
+    """How many outputs the network needs: one a class or token, 1 for "binary", one a number."""
+    if isinstance(training, TextPart):
+        return training.vocabulary_size
     if training.classes:
         return 1 if code == "binary" else len(training.classes)
     targets = training.targets

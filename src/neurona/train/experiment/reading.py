@@ -16,7 +16,14 @@ from neurona.core.errors import ArgumentError, nearest
 from neurona.train.experiment.changes import change
 from neurona.train.experiment.names import check_names
 from neurona.train.experiment.places import TOP, Origins
-from neurona.train.experiment.schema import OPTIONS, ORIGINS, PATHS, Config, DataConfig
+from neurona.train.experiment.schema import (
+    NOT_OF_TEXT,
+    OPTIONS,
+    ORIGINS,
+    PATHS,
+    Config,
+    DataConfig,
+)
 from neurona.train.experiment.sources import locate, search_places
 from neurona.train.experiment.toml import lines_of, to_toml
 
@@ -153,6 +160,7 @@ def _check_values(config: Config) -> None:
         if number < low:
             raise ArgumentError(f"{place}: must be at least {low}, found {number}")
     _check_data(config.data)
+    _check_text(config)
     if config.network.kind is None and not config.network.layers:
         raise ArgumentError("network.layers: there are none")
     if config.network.kind is not None and config.network.layers:
@@ -181,6 +189,7 @@ def _check_data(data: DataConfig) -> None:
         ("data.max_categories", data.max_categories, 1),
         ("data.min_count", data.min_count, 1),
         ("data.workers", data.workers, 0),
+        ("data.length", data.length, 1),
     ):
         if number < low:
             raise ArgumentError(f"{place}: must be at least {low}, found {number}")
@@ -189,6 +198,32 @@ def _check_data(data: DataConfig) -> None:
         raise ArgumentError("data.standardize: give divide_by or standardize, not both")
     if data.divide_by is not None and (data.divide_by == 0 or not math.isfinite(data.divide_by)):
         raise ArgumentError(f"data.divide_by: must be finite and not 0, found {data.divide_by}")
+
+
+def _check_text(config: Config) -> None:
+    data, training = config.data, config.training
+    if training.steps_per_epoch is not None:
+        if data.text is None or data.windows != "random":
+            raise ArgumentError(
+                "training.steps_per_epoch: belongs to random windows of a text; elsewhere an epoch "
+                "serves every sample once"
+            )
+        if training.steps_per_epoch < 1:
+            raise ArgumentError(
+                f"training.steps_per_epoch: must be at least 1, found {training.steps_per_epoch}"
+            )
+    if data.text is None:
+        return
+    for key in NOT_OF_TEXT:
+        if getattr(data, key) != getattr(_EMPTY, key):
+            raise ArgumentError(f"data.{key}: means nothing for a text")
+    if training.class_weight is not None:
+        raise ArgumentError("training.class_weight: means nothing for a text")
+    if config.network.kind is None:
+        raise ArgumentError(
+            "network.kind: a text needs a language model, as in "
+            '{ name = "GPT", layers = 4 }, not layers'
+        )
 
 
 def _check_split(data: DataConfig) -> None:

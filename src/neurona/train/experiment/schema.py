@@ -26,6 +26,10 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
       are read into memory once.
     - `idx`: two IDX files, inputs and targets.
     - `npz`: a file of NumPy arrays; `inputs` and `targets` are their names in it.
+    - `text`: a file with a text, for a language model. `tokenizer`: a name of `texts.TOKENIZERS`,
+      or a table with `name` and options; `length`: the tokens of a window; `windows`: "random",
+      each at a place drawn anew, or "consecutive", where the state is carried on from window to
+      window. `split` divides it in its order, [0.9, 0.1] by default: the end is held out.
 
     And for all of them:
 
@@ -50,6 +54,7 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     images: str | None = None
     idx: list[str] | None = None
     npz: str | None = None
+    text: str | None = None
 
     columns: list[str] | None = None
     target: str | None = None
@@ -72,6 +77,10 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     inputs: str | None = None
     targets: str | None = None
 
+    tokenizer: str | dict[str, Any] = "character"
+    length: int = 64
+    windows: Literal["random"] = "random"
+
     split: list[float] | None = None
     stratify: bool = True
     group: str | None = None
@@ -84,9 +93,9 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     standardize_target: bool | None = None
 
 
-ORIGINS = ("name", "file", "images", "idx", "npz")
+ORIGINS = ("name", "file", "images", "idx", "npz", "text")
 """The keys of `DataConfig` that say where samples come from."""
-PATHS = ("file", "images", "idx", "npz")
+PATHS = ("file", "images", "idx", "npz", "text")
 """Those of them that are paths."""
 _READ = {"columns", "target", "delimiter", "missing", "comment", "skip", "encoding", "kinds"}
 _COLUMNS = {"features", "ignore", "max_categories", "min_count", "group", "time"}
@@ -96,8 +105,14 @@ OPTIONS = {
     "images": {"size", "grey", "resize", "workers"},
     "idx": set[str](),
     "npz": {"inputs", "targets"},
+    "text": {"tokenizer", "length", "windows", "encoding"},
 }
 """The keys that each of them has; the others belong to all."""
+NOT_OF_TEXT = (
+    "stratify", "divide_by", "standardize", "augment", "channels_first", "target_code",
+    "standardize_target",
+)  # fmt: skip
+"""Those of all that mean nothing for a text."""
 
 
 class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,8 +133,9 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the network learns.
 
+    - `steps_per_epoch`: of random windows of a text; default: as many as serve its length once.
     - `loss`: a name of `train.LOSSES`, or a table with `name` and options of its layer; default:
-      "cross_entropy" for classes, "mean_squared_error" for numbers.
+      "cross_entropy" for classes, "mean_squared_error" for numbers, "token_cross_entropy" for text.
     - `optimizer`: a name of `neurona.optim`, or a table with `name` and options.
     - `schedule`: of the learning rate, the same for `optim.make_schedule`.
     - `metrics`: names of `train.METRICS`, or tables; default: the accuracy, or the root mean
@@ -131,6 +147,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """
 
     epochs: int
+    steps_per_epoch: int | None = None
     loss: str | dict[str, Any] | None = None
     optimizer: str | dict[str, Any] = "Adam"
     schedule: str | dict[str, Any] | None = None

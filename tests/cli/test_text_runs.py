@@ -1,0 +1,109 @@
+"""Language models from the command line: trained on a file, measured, kept with their tokeniser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neurona import data
+from neurona.text import load_tokenizer
+from neurona.train.model import Model
+
+from .conftest import Run
+
+TEXT = "".join(f"{i} little songs of {i + 1} birds\n" for i in range(60))
+CONFIG = """\
+[data]
+text = "song.txt"
+length = 16
+split = [0.8, 0.1, 0.1]
+
+[network]
+kind = { name = "RecurrentLanguageModel", cell = "GRU", features = 12, embedding = 0 }
+
+[training]
+epochs = 2
+steps_per_epoch = 30
+batch_size = 8
+optimizer = { name = "Adam", learning_rate = 1e-2 }
+"""
+
+
+@pytest.fixture
+def song(folder: Path) -> Path:
+    (folder / "song.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "song.toml").write_text(CONFIG, encoding="utf-8")
+    return folder
+
+
+def test_a_language_model(run: Run, song: Path) -> None:
+    done = run("train", "song.toml", "--out", "kept")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    ends = int(len(TEXT) * 0.8), int(len(TEXT) * 0.9)
+    parts = TEXT[: ends[0]], TEXT[ends[0] : ends[1]], TEXT[ends[1] :]
+    assert lines[0] == (
+        f"song: {len(parts[0]):,} characters to learn from, {len(parts[1])} to watch, "
+        f"{len(parts[2])} for the test, seed 0"
+    )
+    assert lines[1] == f"vocabulary: {len(set(TEXT))} tokens"
+    assert lines[-1] == "next: neurona generate kept"
+    tokenizer = load_tokenizer(song / "kept" / "tokenizer.json")
+    assert tokenizer.decode(tokenizer.encode(TEXT)) == TEXT
+
+    # The loss is the mean over all tokens of the part, whatever the windows.
+    model = Model.load(song / "kept")
+    assert model.classes == tuple(sorted(set(TEXT)))
+    windows = data.TokenWindows(tokenizer.encode(parts[2]), 16)
+    x, y = windows.read_batch(np.arange(len(windows)))
+    likely = model.predict(x, probabilities=True)
+    wanted = -np.log(np.take_along_axis(likely, np.maximum(y, 0)[..., None], -1)[..., 0])[y >= 0]
+    (song / "test.txt").write_text(parts[2], encoding="utf-8")
+    said = json.loads(run("evaluate", "kept", "test.txt", "--json").stdout)
+    assert said["characters"] == len(parts[2])
+    assert len(wanted) == len(parts[2]) - 1
+    np.testing.assert_allclose(said["loss"], wanted.mean(), rtol=1e-5)
+    assert said["nats_per_character"] == said["loss"] < 2.7
+
+    about = json.loads((song / "kept" / "run.json").read_text())
+    assert about["test"]["loss"] == pytest.approx(said["loss"], rel=1e-5)
+    assert "notes" not in about
+    found = json.loads((song / "kept" / "analysis.json").read_text())
+    assert found["task"] == "tokens"
+    assert found["baseline"]["class"] in TEXT
+    assert found["mistakes"]["samples"][0]["text"] in TEXT
+    page = (song / "kept" / "report.html").read_text(encoding="utf-8")
+    assert "always answering" in page
+    assert "␣" in page
+
+
+def test_mistakes(run: Run, song: Path) -> None:
+    for change, said in (
+        ("data.tokenizer=charakter", "unknown name 'charakter'; did you mean 'character'?"),
+        ("data.tokenizer={name='word',sizes=3}", "word has no option 'sizes'; did you mean 'size'"),
+        ("data.tokenizer={name='byte_pair',size=3}", "data.tokenizer: BytePairTokenizer.train: si"),
+        ("data.length=5000", "data.length: TokenWindows: a text of"),
+        ("data.standardize=true", "data.standardize: means nothing for a text"),
+        ("data.split=[0.001,0.999]", "the character ' ' at 0 is not among the 1 tokens"),
+        ("data.text=ballad.txt", "data.text: 'ballad.txt' is not there"),
+        ("training.steps_per_epoch=0", "training.steps_per_epoch: must be at least 1, found 0"),
+        ("network.kind=LeNet5", "pictures (batch, channel, row, column) are needed"),
+        ("network={layers=[{layer='Linear'}]}", "network.kind: a text needs a language model"),
+    ):
+        done = run("train", "song.toml", "--set", change)
+        assert (done.returncode, done.stdout) == (2, ""), change
+        assert said in done.stderr, done.stderr
+    done = run(
+        "train", "digits", "--set", 'network={kind={name="GPT",layers=1,heads=1,features=4}}'
+    )
+    assert "tokens (batch, time) of a text are needed" in done.stderr
+    done = run("train", "digits", "--set", "training.steps_per_epoch=5")
+    assert "belongs to random windows of a text" in done.stderr
+    (song / "song.txt").write_bytes(b"caf\xe9" * 100)
+    assert "byte 3 is no utf-8" in run("train", "song.toml").stderr
+    (song / "song.txt").write_bytes(b"")
+    assert "song.txt: is empty" in run("train", "song.toml").stderr
