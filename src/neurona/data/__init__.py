@@ -25,6 +25,7 @@ from neurona.data.stream import StreamLoader
 from neurona.data.table import Categories, Table
 from neurona.data.table_reader import TableReader
 from neurona.data.token_windows import TokenWindows
+from neurona.data.windows import WindowLoader, windows
 
 __all__ = [
     "DATASETS",
@@ -49,6 +50,7 @@ __all__ = [
     "Table",
     "TableReader",
     "TokenWindows",
+    "WindowLoader",
     "adult",
     "augment",
     "augmentation",
@@ -67,6 +69,7 @@ __all__ = [
     "sample_generator",
     "split",
     "split_indices",
+    "windows",
     "write_idx",
     "write_npz",
 ]

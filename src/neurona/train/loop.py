@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from neurona.core.errors import DataError, NonFiniteError
 from neurona.core.tensor import Tensor
 from neurona.train.callbacks import Callback, check_watched, watches_steps
+from neurona.train.carried import begin, going_on
 from neurona.train.history import History
 from neurona.train.interrupt import Interrupt, deferred_interrupt
 from neurona.train.parts import Batch, Part
@@ -30,6 +31,7 @@ class Training:
     batch: how many batches of the epoch at work are done.
     seconds, waited: of the epoch at work, its time so far and that spent waiting for data.
     recorder: what writes the run's folder, if it has one.
+    carry, carried: whether the network carries a state from batch to batch, and where it is.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Training:
         epochs: int,
         callbacks: Sequence[Callback],
         verbose: bool,
+        carry: bool = False,
     ) -> None:
         self.model = model
         self.steps = steps
@@ -57,6 +60,8 @@ class Training:
         self.recorder: Recorder | None = None
         self.history = History()
         self.batch = 0
+        self.carry = carry
+        self.carried: Any = None
         self.seconds = self.waited = 0.0
         self._watchers = [callback for callback in callbacks if watches_steps(callback)]
         self._steps_per_epoch = -(-len(training) // steps.update.accumulate)
@@ -87,7 +92,7 @@ class Training:
         if self.recorder is not None:
             self.recorder.begin()
         if self.batch:
-            self.steps.prepare(self.training)
+            self.steps.prepare(self.training, self.carried)
         try:
             with self._shown() as shown, deferred_interrupt() as interrupt:
                 with training_mode(self.model.network, self.model.frozen):
@@ -132,6 +137,8 @@ class Training:
             self.seconds = self.waited = 0.0
             self.steps.training.reset()
             self.steps.forget()
+            if self.carry:
+                self.carried = begin(self.model.network, self.training.batch_size)
             for callback in self.callbacks:
                 callback.on_epoch_begin(epoch)
         try:
@@ -139,7 +146,7 @@ class Training:
                 return
             values = self.steps.training.values()
             if self.validation is not None:
-                measured = self.model.measure(self.validation)
+                measured = self.model.measure(self.validation, carry=self.carry)
                 values |= {f"validation_{name}": value for name, value in measured.items()}
         except Exception as error:
             # Between two batches everything is sound.
@@ -224,5 +231,7 @@ class Training:
         if updates:
             self.rates.set(self.model.steps_done, self._steps_per_epoch)
         if group == 1:
-            return *self.steps.train(*batch), updates
-        return *self.steps.accumulate(batch, updates), updates
+            loss, gathered, self.carried = self.steps.train(*batch, **going_on(self.carried))
+        else:
+            loss, gathered, self.carried = self.steps.accumulate(batch, updates, self.carried)
+        return loss, gathered, updates

@@ -23,6 +23,7 @@ from neurona.optim.optimizer import Optimizer
 from neurona.optim.schedules import Schedule, make_schedule
 from neurona.train import architecture, checkpoint, checks, parts
 from neurona.train.callbacks import Callback, checked_callbacks
+from neurona.train.carried import begin, check_carries, going_on
 from neurona.train.history import History
 from neurona.train.loop import Training
 from neurona.train.losses import OUTPUTS, Loss, describe_loss, find_loss, name_of
@@ -185,6 +186,7 @@ class Model:
         class_weight: ClassWeights | None = None,
         seed: int = 0,
         callbacks: Iterable[Callback] = (),
+        carry_state: bool = False,
         verbose: bool = True,
         run: str | PathLike[str] | None = None,
         resume: bool = False,
@@ -205,6 +207,10 @@ class Model:
           name, as in {"rare": 5.0}; other classes have 1. Both are multiplied. Metrics and
           validation are not weighted by them.
         - `seed`: the order of the samples depends on it and the epoch's number, nothing else.
+        - `carry_state`: the network begins each batch with the state in which it ended the one
+          before (truncated backpropagation through time), each epoch anew. `x` and
+          `validation_data` are `data.windows(…)` then, and the network has `begin(batch)` and
+          `read(x, state)`. No gradient flows from a batch to the one before.
         - `verbose`: show progress.
         - `run`: a folder, new or empty, in which the run is kept: see `train.run_folder`.
         - `resume`: go on with the run in that folder, bit for bit as if it had never stopped. Model
@@ -237,6 +243,10 @@ class Model:
             validation = self._in_memory(rest, "validation", batch_size=batch_size, shuffle=False)
         elif rest is not None:
             validation = self.part(rest, "validation", batch_size=batch_size, shuffle=False)
+        if carry_state:
+            check_carries(self.network, training, "training")
+            if validation is not None:
+                check_carries(self.network, validation, "validation")
         if run is not None:
             # Which sizes of batches were met before must not matter to the bits of a run.
             self.steps = self.steps.fresh()
@@ -251,6 +261,7 @@ class Model:
             epochs=epochs,
             callbacks=checked_callbacks(callbacks),
             verbose=verbose,
+            carry=carry_state,
         )
         if run is None:
             return session.run()
@@ -328,16 +339,26 @@ class Model:
     # --- measuring and using ---
 
     def evaluate(
-        self, x: Any, y: Any = None, *, sample_weight: Any = None, batch_size: int = 256
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        batch_size: int = 256,
+        carry_state: bool = False,
     ) -> dict[str, float]:
         """The loss and the metrics over inputs and targets, by name; nothing is learnt.
 
-        x, y, sample_weight: as for `fit`. Raises like `fit`.
+        x, y, sample_weight, carry_state: as for `fit`. Raises like `fit`.
         """
         if parts.is_loader(x):
-            return self.measure(self.part(x, "test"))
-        arrays = parts.arrays_of(x, y, sample_weight, self._prepared, "test")
-        return self.measure(self._in_memory(arrays, "test", batch_size=batch_size, shuffle=False))
+            part = self.part(x, "test")
+        else:
+            arrays = parts.arrays_of(x, y, sample_weight, self._prepared, "test")
+            part = self._in_memory(arrays, "test", batch_size=batch_size, shuffle=False)
+        if carry_state:
+            check_carries(self.network, part, "test")
+        return self.measure(part, carry=carry_state)
 
     def predict(
         self, x: Any, *, batch_size: int = 256, probabilities: bool = False
@@ -369,13 +390,14 @@ class Model:
         checks.output_shape(self.network, first, dtype)
         return (parts.as_dtype(self._prepared(batch[0]), dtype) for batch in loader.epoch(0))
 
-    def measure(self, part: Part) -> dict[str, float]:
-        """`evaluate` for a part made before."""
+    def measure(self, part: Part, *, carry: bool = False) -> dict[str, float]:
+        """`evaluate` for a part made before. carry: from batch to batch the network's state."""
         totals = self.steps.testing
         totals.reset()
         with evaluation_mode(self.network), no_grad():
+            state = begin(self.network, part.batch_size) if carry else None
             for batch in part.epoch(0):
-                _, gathered = self.steps.test(*batch)
+                _, gathered, state = self.steps.test(*batch, **going_on(state))
                 totals.count(len(batch[0]), gathered)
         return totals.values()
 

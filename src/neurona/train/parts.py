@@ -127,7 +127,7 @@ def streamed(
             parts = [*parts[:2], own * parts[2] if weights else own]
         return tuple([as_dtype(part, dtype) for part in parts])
 
-    return Part(loader, prepare)
+    return Part(loader, prepare, getattr(loader, "arrays", ()))
 
 
 def as_dtype(array: NDArray[Any], dtype: Any) -> NDArray[Any]:

@@ -110,7 +110,7 @@ def _losses(model: Model, optimizer: Optimizer, part: Part, rates: NDArray[Any])
         for rate, ratio in zip(optimizer.rates, ratios, strict=True):
             rate.assign(np.float64(number * ratio))
         try:
-            loss, _ = model.steps.train(*batch)
+            loss, *_ = model.steps.train(*batch)
         except NonFiniteError:
             return
         seen.append(loss.item())

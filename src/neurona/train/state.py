@@ -16,11 +16,14 @@ import numpy as np
 
 from neurona.core.errors import CheckpointError
 from neurona.core.op import Array
+from neurona.core.tree import flatten, unflatten
 from neurona.core.variable import Variable
 from neurona.nn.module import Module
 from neurona.nn.state import load_variables
+from neurona.ops.create import asarray
 from neurona.ops.generator import DEFAULT, Generator
 from neurona.train import architecture
+from neurona.train.carried import arrays_of, begin
 from neurona.train.history import History
 from neurona.train.losses import describe_loss
 from neurona.train.target_scaling import scaling_to_json
@@ -58,6 +61,7 @@ def settings_of(training: Training) -> dict[str, Any]:
         "schedule": None if schedule is None else _named(schedule),
         "update": asdict(training.steps.update),
         "frozen": list(model.frozen),
+        **({"carry_state": True} if training.carry else {}),
         "callbacks": [type(callback).__name__ for callback in training.callbacks],
         "training data": training.training.fingerprint(),
         "validation data": training.validation and training.validation.fingerprint(),
@@ -90,6 +94,8 @@ def take(training: Training) -> tuple[dict[str, Any], Arrays]:
     arrays |= _under("totals", steps.training.state())
     if steps.collected_samples:
         arrays |= _under("collected", {n: v.numpy() for n, v in steps.collected.items()})
+    if training.carried is not None:
+        arrays |= _under("carried", arrays_of(training.carried))
     callbacks = []
     for i, callback in enumerate(training.callbacks):
         state = dict(callback.state())
@@ -134,6 +140,11 @@ def _restore(training: Training, state: dict[str, Any], arrays: Arrays) -> None:
     rates.initial = list(state["initial_rates"])
     steps.training.load_state(_of(arrays, "totals"))
     steps.load_collected(_of(arrays, "collected"), state["collected_samples"])
+    if training.carry and state["batch"]:
+        form = flatten(begin(model.network, training.training.batch_size))[1]
+        saved = _of(arrays, "carried")
+        leaves = [asarray(saved[str(i)]) for i in range(len(saved))]
+        training.carried = unflatten(form, leaves)
     for name, generator in _generators(model.network):
         generator.state = state["random"][name]
     training.first = state["first"]

@@ -22,6 +22,7 @@ from neurona.ops.broadcast import sum
 from neurona.ops.compare import isfinite, not_equal, where
 from neurona.ops.operand import cast, operand
 from neurona.optim.optimizer import Optimizer, working_dtype
+from neurona.train.carried import going_on, read_on
 from neurona.train.checks import IGNORED
 from neurona.train.losses import OUTPUTS, Loss
 from neurona.train.metrics import Metric
@@ -30,12 +31,16 @@ from neurona.train.target_scaling import in_units, standardized
 from neurona.train.totals import Totals
 from neurona.train.update import Update
 
-Result = tuple[Tensor, dict[str, Tensor]]
-"""The loss of a batch, and what metrics gather from it."""
+Result = tuple[Tensor, dict[str, Tensor], Any]
+"""The loss of a batch, what metrics gather from it, and the state that the network carries on."""
 
 
 class Steps:
-    """Each step is one native call, which also adds loss and metrics up; see `Totals`."""
+    """Each step is one native call, which also adds loss and metrics up; see `Totals`.
+
+    A step takes inputs, targets and perhaps weights. state: what a network with `begin` and `read`
+    goes on from, and the result's last part is where it ended; None for any other network.
+    """
 
     def __init__(
         self,
@@ -65,16 +70,16 @@ class Steps:
         self._collect_step = compile_function(self._collect)
         self._finish_step = compile_function(self._finish)
 
-    def accumulate(self, batch: tuple[Any, ...], finish: bool) -> Result:
+    def accumulate(self, batch: tuple[Any, ...], finish: bool, state: Any = None) -> Result:
         """Collect the gradients of a batch; at the end of a group also update with their mean."""
         samples = len(batch[0])
         if not finish:
-            result: Result = self._collect_step(*batch)
+            result: Result = self._collect_step(*batch, **going_on(state))
             self.collected_samples += samples
         elif self.collected_samples == 0:
-            result = self.train(*batch)
+            result = self.train(*batch, **going_on(state))
         else:
-            result = self._finish_step(float(self.collected_samples), *batch)
+            result = self._finish_step(float(self.collected_samples), *batch, **going_on(state))
             self.collected_samples = 0
         return result
 
@@ -91,7 +96,7 @@ class Steps:
             self.target_scaling,
         )
 
-    def prepare(self, part: Part) -> None:
+    def prepare(self, part: Part, state: Any = None) -> None:
         """Compile for batches of full size first, as a run from the start of an epoch does.
 
         The program that is made first is the one for its size alone, and rounds in its own way.
@@ -99,9 +104,9 @@ class Steps:
         group = self.update.accumulate
         full = [np.zeros((part.batch_size, *array.shape[1:]), array.dtype) for array in part.peek()]
         if group == 1 and len(part) > 1:
-            self.train.prepare(*full)
+            self.train.prepare(*full, **going_on(state))
         elif group > 1 and len(part) > group:  # else the first group ends with the last batch
-            self._finish_step.prepare(1.0, *full)
+            self._finish_step.prepare(1.0, *full, **going_on(state))
 
     def load_collected(self, gradients: Mapping[str, Array], samples: int) -> None:
         """Go on with gradients that were collected before."""
@@ -122,6 +127,10 @@ class Steps:
         output: Tensor = self.network(x)
         return output
 
+    def _goes_on(self, x: Any, state: Any) -> tuple[Tensor, Any]:
+        """The output, and the state after it."""
+        return (self._output(x), None) if state is None else read_on(self.network, x, state)
+
     def _predict(self, x: Any) -> Tensor:
         return in_units(self.target_scaling, self._output(x))
 
@@ -129,25 +138,28 @@ class Steps:
         output = self._predict(x)
         return OUTPUTS[self.outputs](output) if self.outputs in OUTPUTS else output
 
-    def _test(self, x: Any, y: Any, weights: Any = None) -> Result:
-        output = self._output(x)
+    def _test(self, x: Any, y: Any, weights: Any = None, *, state: Any = None) -> Result:
+        output, after = self._goes_on(x, state)
         loss = self._loss(output, y, weights)
-        return loss, self.testing.record(loss, self._shown(output), y, self._counted(y, weights))
+        counted = self._counted(y, weights)
+        return loss, self.testing.record(loss, self._shown(output), y, counted), after
 
-    def _train(self, x: Any, y: Any, weights: Any = None) -> Result:
-        result = self._backward(x, y, weights)
+    def _train(self, x: Any, y: Any, weights: Any = None, *, state: Any = None) -> Result:
+        result = self._backward(x, y, weights, state)
         self._apply()
         return result
 
-    def _collect(self, x: Any, y: Any, weights: Any = None) -> Result:
-        result = self._backward(x, y, weights)
+    def _collect(self, x: Any, y: Any, weights: Any = None, *, state: Any = None) -> Result:
+        result = self._backward(x, y, weights, state)
         for path, parameter in self._with_gradient():
             self._sum_of(path, parameter).assign(self._summed(path, parameter, len(x)))
             parameter.grad = None
         return result
 
-    def _finish(self, before: Any, x: Any, y: Any, weights: Any = None) -> Result:
-        result = self._backward(x, y, weights)
+    def _finish(
+        self, before: Any, x: Any, y: Any, weights: Any = None, *, state: Any = None
+    ) -> Result:
+        result = self._backward(x, y, weights, state)
         for path, parameter in self._with_gradient():
             total, summed = self._sum_of(path, parameter), self._summed(path, parameter, len(x))
             parameter.grad = divide(summed, cast(before + len(x), summed.dtype))
@@ -155,14 +167,14 @@ class Steps:
         self._apply()
         return result
 
-    def _backward(self, x: Any, y: Any, weights: Any) -> Result:
-        output = self._output(x)
+    def _backward(self, x: Any, y: Any, weights: Any, state: Any) -> Result:
+        output, after = self._goes_on(x, state)
         loss = self._loss(output, y, weights)
         ensure(isfinite(loss), "the loss is not finite, so nothing was changed", NonFiniteError)
         gathered = self.training.record(loss, self._shown(output), y, self._counted(y, weights))
         penalty = self.update.penalty(self.network)
         (loss if penalty is None else loss + penalty).backward()
-        return loss, gathered
+        return loss, gathered, after
 
     def _counted(self, y: Any, weights: Any) -> Tensor | None:
         """How many tokens the loss is the mean of; None where it is one of samples."""

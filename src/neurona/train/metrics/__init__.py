@@ -8,6 +8,7 @@ from neurona.train.metrics.detection import (
     average_precision,
     precision_recall,
 )
+from neurona.train.metrics.perplexity import Perplexity
 from neurona.train.metrics.ranking import ROCAUC
 from neurona.train.metrics.registry import (
     METRICS,
@@ -38,6 +39,7 @@ __all__ = [
     "MeanAveragePrecision",
     "MeanSquaredError",
     "Metric",
+    "Perplexity",
     "Precision",
     "Recall",
     "RootMeanSquaredError",

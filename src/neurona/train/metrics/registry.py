@@ -14,6 +14,7 @@ from neurona.train.metrics.base import GatheringMetric, Metric, recorded
 from neurona.train.metrics.classification import Accuracy, BinaryAccuracy, TopKAccuracy
 from neurona.train.metrics.counts import F1, ConfusionMatrix, IoU, Precision, Recall
 from neurona.train.metrics.detection import MeanAveragePrecision
+from neurona.train.metrics.perplexity import Perplexity
 from neurona.train.metrics.ranking import ROCAUC
 from neurona.train.metrics.regression import (
     R2,
@@ -31,6 +32,7 @@ METRICS: dict[str, type[Metric]] = {
     "mean_average_precision": MeanAveragePrecision,
     "mean_iou": IoU,
     "mean_squared_error": MeanSquaredError,
+    "perplexity": Perplexity,
     "precision": Precision,
     "r2": R2,
     "recall": Recall,
