@@ -1,9 +1,10 @@
-"""What the training cases on sequences of symbols share: data, and the builds for each framework."""
+"""What the training cases on texts share: data, and the builds for each framework."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -29,7 +30,7 @@ def symbol_batches(
     kinds = count // 2
     chains = np.empty((length + 1, kinds * batch), np.int64)
     chains[0] = rng.integers(0, SYMBOLS, kinds * batch)
-    for now, after in zip(chains, chains[1:], strict=False):
+    for now, after in pairwise(chains):
         chance = rng.random((kinds * batch, 1))
         after[:] = np.minimum((below[now] < chance).sum(axis=1), SYMBOLS - 1)
     batches: list[Batch] = []
@@ -53,7 +54,7 @@ def language_case(
     neurona_model: Callable[[], Any],
     torch_model: Callable[[Mapping[str, Any]], Any],
     jax_scores: Callable[[Mapping[str, Any]], Callable[[Any, Any], Any]],
-    learning_rate: Callable[[], float],
+    learning_rate: float,
     weight_decay: float | None = None,
     time_first: bool = False,
     count: int = 16,
@@ -73,10 +74,10 @@ def language_case(
         model = neurona_model()
         model.load_state_dict(problem.weights)
         if weight_decay is None:
-            optimizer: Any = optim.Adam(model.parameters(), learning_rate=learning_rate())
+            optimizer: Any = optim.Adam(model.parameters(), learning_rate=learning_rate)
         else:
             optimizer = optim.AdamW(
-                model.parameters(), learning_rate=learning_rate(), weight_decay=weight_decay
+                model.parameters(), learning_rate=learning_rate, weight_decay=weight_decay
             )
         batches = problem.batches
 
@@ -102,11 +103,9 @@ def language_case(
             return torch.nn.functional.cross_entropy(scores.flatten(0, 1), targets.flatten())
 
         if weight_decay is None:
-            optimizer_of: Any = partial(torch.optim.Adam, lr=learning_rate())
+            optimizer_of: Any = partial(torch.optim.Adam, lr=learning_rate)
         else:
-            optimizer_of = partial(
-                torch.optim.AdamW, lr=learning_rate(), weight_decay=weight_decay
-            )
+            optimizer_of = partial(torch.optim.AdamW, lr=learning_rate, weight_decay=weight_decay)
         return torch_training(problem, options, torch_model(options), loss_of, optimizer_of)
 
     def build_jax(problem: Problem, options: Mapping[str, Any]) -> Training:
@@ -118,7 +117,7 @@ def language_case(
             scores = scores_of(p, symbols)
             return cross_entropy(scores.reshape(-1, SYMBOLS), targets.reshape(-1)), buffers
 
-        rule = adam(learning_rate(), weight_decay or 0.0)
+        rule = adam(learning_rate, weight_decay or 0.0)
         return jax_training(problem, options, loss_of, rule)
 
     weights = make_weights(np.random.default_rng(0))

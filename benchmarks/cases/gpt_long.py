@@ -14,7 +14,7 @@ def case_of(*, batch: int, layers: int, heads: int, features: int, length: int) 
         "gpt-long",
         Sizes(layers=layers, heads=heads, features=features, context=length),
         batch=batch,
-        learning_rate=lambda: LEARNING_RATE,
+        learning_rate=LEARNING_RATE,
         tolerance=Tolerance(steps=6, loss=1e-4, change=1e-2),
     )
 

@@ -15,7 +15,7 @@ def case_of(*, batch: int, length: int, features: int) -> Case:
         Sizes("GRU", features, layers=2),
         batch=batch,
         length=length,
-        learning_rate=lambda: LEARNING_RATE,
+        learning_rate=LEARNING_RATE,
         tolerance=Tolerance(steps=20, loss=1e-4, change=1e-2),
     )
 

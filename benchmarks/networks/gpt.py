@@ -187,7 +187,7 @@ def gpt_case(
     sizes: Sizes,
     *,
     batch: int,
-    learning_rate: Callable[[], float],
+    learning_rate: float,
     tolerance: Tolerance,
 ) -> Case:
     """Training GPT on sequences as long as its context, with AdamW."""
@@ -207,7 +207,7 @@ def gpt_case(
     return language_case(
         name,
         f"GPT of {sizes.layers} layers, d = {sizes.features}, {sizes.heads} heads, {SYMBOLS}"
-        f" symbols, T = {sizes.context}, softmax cross-entropy, AdamW {learning_rate():g},"
+        f" symbols, T = {sizes.context}, softmax cross-entropy, AdamW {learning_rate:g},"
         f" batch {batch}",
         batch=batch,
         length=sizes.context,

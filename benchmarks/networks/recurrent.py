@@ -121,7 +121,7 @@ def recurrent_case(
     *,
     batch: int,
     length: int,
-    learning_rate: Callable[[], float],
+    learning_rate: float,
     tolerance: Tolerance,
 ) -> Case:
     """Training the language model, time first, with Adam."""
@@ -139,7 +139,7 @@ def recurrent_case(
     return language_case(
         name,
         f"{sizes.layers}×{sizes.features} {sizes.kind}, {SYMBOLS} symbols, T = {length}, softmax"
-        f" cross-entropy, Adam {learning_rate():g}, batch {batch}",
+        f" cross-entropy, Adam {learning_rate:g}, batch {batch}",
         batch=batch,
         length=length,
         flops=sizes.training_flops(batch * length),
