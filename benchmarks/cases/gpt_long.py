@@ -15,7 +15,7 @@ def case_of(*, batch: int, layers: int, heads: int, features: int, length: int) 
         Sizes(layers=layers, heads=heads, features=features, context=length),
         batch=batch,
         learning_rate=LEARNING_RATE,
-        tolerance=Tolerance(steps=6, loss=1e-4, change=1e-2),
+        tolerance=Tolerance(steps=8, loss=1e-4, change=1e-2),
     )
 
 

@@ -48,10 +48,14 @@ class Sizes:
             for name, shape in self.shapes().items()
         }
 
-    def training_flops(self, symbols: int) -> int:
-        """Of one step on so many symbols: every product forward, and both its gradients."""
-        products = 2 * self.layers * GATES[self.kind] * self.features**2 + SYMBOLS * self.features
-        return 3 * 2 * symbols * products
+    def training_flops(self, batch: int, length: int) -> int:
+        """Of one step: every product forward, and both its gradients.
+
+        The state a layer begins with needs no gradient.
+        """
+        of_state = GATES[self.kind] * self.features**2
+        products = 2 * self.layers * of_state + SYMBOLS * self.features
+        return 2 * batch * (3 * length * products - self.layers * of_state)
 
 
 def modules(nn: Any, sizes: Sizes) -> Any:
@@ -142,7 +146,7 @@ def recurrent_case(
         f" cross-entropy, Adam {learning_rate:g}, batch {batch}",
         batch=batch,
         length=length,
-        flops=sizes.training_flops(batch * length),
+        flops=sizes.training_flops(batch, length),
         make_weights=sizes.weights,
         neurona_model=neurona_model,
         torch_model=torch_model,

@@ -91,6 +91,7 @@ def test_flops_and_traffic(name: str, flops: int, parameters: int, slots: int) -
     assert case.traffic == 8 * parameters * (1 + slots) + batch
 
 
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")
 @pytest.mark.parametrize("name", NAMES)
 def test_flops_as_pytorch_counts_them(name: str) -> None:
     torch = pytest.importorskip("torch")
@@ -137,8 +138,8 @@ def test_a_learning_rate_one_percent_off_is_seen_in_the_losses(
 ) -> None:
     pytest.importorskip("torch")
     module = importlib.import_module(case_module(name))
-    # The thin AlexNet hardly moves at the rate of the real one.
-    rate = 10 * module.LEARNING_RATE if name == "alexnet" else module.LEARNING_RATE
+    # The thin AlexNet hardly moves at the rate of the real one, nor do thin layers on short texts.
+    rate = module.LEARNING_RATE * (10 if name in ("alexnet", *TEXTS) else 1)
     monkeypatch.setattr(module, "LEARNING_RATE", rate)
     case = case_of(name)
     reference = trace(case, "torch", {})
