@@ -103,6 +103,16 @@ class Convolution:
     by: str
 
 
+@dataclass(frozen=True, eq=False)
+class Attention:
+    """Attention (see `neurona.ops.attention`), or its gradient.
+
+    by: "y", the results and their log-sum-exps; "qkv", the gradients of all three operands.
+    """
+
+    by: str
+
+
 Lowering = (
     Elementwise
     | Indexed
@@ -114,4 +124,5 @@ Lowering = (
     | Sort
     | Contraction
     | Convolution
+    | Attention
 )

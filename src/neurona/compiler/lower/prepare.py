@@ -7,7 +7,7 @@ loops, arg-reductions become two plain ones, and values that must be contiguous 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from neurona.autodiff.steps import SCAN
 from neurona.compiler.ir import functions
 from neurona.compiler.ir.sizes import Size
 from neurona.compiler.ir.views import is_view, layout
+from neurona.compiler.lower.attention_operands import has_kernel, readable, wanted_shape
 from neurona.core import dtypes
 from neurona.core.buffer import Buffer
 from neurona.core.check import REQUIRE
@@ -203,12 +204,22 @@ def with_copies(outputs: Sequence[Node]) -> list[Node]:
             if not _lies_along_channels(first, node):
                 first = copied(first)
             inputs = (first, second if _lies_contiguous(second) else copied(second))
+        elif has_kernel(node):
+            inputs = tuple(_for_attention(x, i, node, copied) for i, x in enumerate(inputs))
         node = with_inputs(node, inputs)
         if isinstance(node.op.lower, Reshape) and layout(node, {}) is None:
             return make(node.op, copied(inputs[0]), **node.attrs)
         return node
 
     return rewrite(outputs, rule)
+
+
+def _for_attention(x: Node, which: int, node: Node, copied: Callable[[Node], Node]) -> Node:
+    """An input of attention that can be read where it lies."""
+    if readable(x, which, node):
+        return x
+    shape = wanted_shape(x, which, node)
+    return copied(x if shape == x.shape else make(op("broadcast_to"), x, shape=shape))
 
 
 def _lies_contiguous(x: Node) -> bool:

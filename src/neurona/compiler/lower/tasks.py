@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from neurona.compiler.ir.storage import Storage, storage_of
 from neurona.compiler.ir.views import Layout, aligned, is_generator, is_view, layout
 from neurona.compiler.lower import control
+from neurona.compiler.lower.attention import attention_tasks
+from neurona.compiler.lower.attention_operands import has_kernel
 from neurona.compiler.lower.chunks import LoopTask
 from neurona.compiler.lower.convolution import convolution_tasks
 from neurona.compiler.lower.epilogue import EpilogueBuilder
@@ -64,12 +66,16 @@ def build_tasks(
             tasks += _sort_tasks(node, layouts)
         elif isinstance(node.op.lower, Convolution):
             tasks += convolution_tasks(node, node.op.lower, layouts)
+        elif has_kernel(node):
+            tasks += attention_tasks(node, order, layouts)
         elif node.op is JOIN:
             tasks.append(joining_task(node, layouts))
         elif id(node) in bodies:
             tasks.append(_control_task(node, order, bodies[id(node)]))
-        elif node.op is TAKE_RESULT and id(node.inputs[0]) in bodies:
-            continue  # The choice or loop has written it in its place.
+        elif node.op is TAKE_RESULT and (
+            id(node.inputs[0]) in bodies or has_kernel(node.inputs[0])
+        ):
+            continue  # What computes it has written it in its place.
         else:
             tasks.append(_call_task(node))
     return tasks, layouts

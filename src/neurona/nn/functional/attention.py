@@ -6,23 +6,27 @@ import math
 from typing import Any
 
 from neurona.core import dtypes
+from neurona.core.apply import apply_many
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError
 from neurona.core.op import Shape
 from neurona.core.tensor import Tensor
 from neurona.nn.functional.checks import float_input, same_dtype
 from neurona.nn.functional.dropout import dropout
 from neurona.nn.running import who
-from neurona.ops.arithmetic import clip, maximum
+from neurona.ops.arithmetic import maximum
+from neurona.ops.attention import ATTENTION, swap_heads
 from neurona.ops.broadcast import broadcast_to, reshape, sum
 from neurona.ops.compare import where
 from neurona.ops.create import arange
-from neurona.ops.gather import take_along_axis
-from neurona.ops.inspect import finfo
 from neurona.ops.matmul import matmul, matrix_transpose
 from neurona.ops.operand import broadcast_shapes, cast, operand
 from neurona.ops.reduce import max
-from neurona.ops.shape import expand_dims
 from neurona.ops.transcendental import exp
+
+LEAST = -3e38
+"""Below every score: the maximum of a row that sees nothing."""
+WIDEST = 512
+"""Elements of a query or a value that the op `attention` takes."""
 
 
 def scaled_dot_product_attention(
@@ -52,15 +56,54 @@ def scaled_dot_product_attention(
     >>> F.scaled_dot_product_attention([[1.0, 0.0]], [[5.0, 0.0], [5.0, 9.0]], values)
     Tensor([[0.5, 0.5]], dtype=float32)
     """
-    v = float_input("scaled_dot_product_attention", value)
-    weights = attention_weights(query, key, attn_mask, is_causal, scale)
+    function = "scaled_dot_product_attention"
+    q, k, v = (float_input(function, x) for x in (query, key, value))
+    mask = None if attn_mask is None else operand(attn_mask)
+    fits = q.ndim > 1 < k.ndim and q.shape[-1] == k.shape[-1] and q.dtype == k.dtype == v.dtype
+    if fits and not dropout_p and v.shape[-2:-1] == k.shape[-2:-1] and _suits(q, k, v, mask):
+        factor = 1 / math.sqrt(q.shape[-1] or 1) if scale is None else float(scale)
+        return _fused(q, k, v, _checked_mask(q, k, mask, is_causal), is_causal, factor)
+    weights = attention_weights(q, k, mask, is_causal, scale)
     if v.ndim < 2 or v.shape[-2] != weights.shape[-1]:
         raise ShapeError(
-            f"{who('scaled_dot_product_attention')}: value {v.shape} must be (…, S, Ev) with "
-            f"S {weights.shape[-1]} as in key"
+            f"{who(function)}: value {v.shape} must be (…, S, Ev) with S {weights.shape[-1]} as "
+            "in key"
         )
-    same_dtype("scaled_dot_product_attention", weights, v, "value")
+    same_dtype(function, weights, v, "value")
     return matmul(dropout(weights, dropout_p), v)
+
+
+def _suits(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> bool:
+    """Whether the op `attention`, which never stores the scores, takes these."""
+    narrow = q.shape[-1] <= WIDEST >= v.shape[-1]
+    learnt = mask is not None and mask.requires_grad
+    return narrow and q.dtype != dtypes.float64 and not learnt
+
+
+def _fused(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, factor: float
+) -> Tensor:
+    """The op on (batch, positions, heads, width); half precision is computed in float32."""
+    function, dtype = "scaled_dot_product_attention", q.dtype
+    lead = broadcast_shapes(function, q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    batch = (*lead, 1) if len(lead) == 1 else lead if len(lead) > 1 else (1, 1)
+
+    def by_head(x: Tensor) -> Tensor:
+        x = broadcast_to(cast(x, dtypes.float32), (*lead, *x.shape[-2:]))
+        return swap_heads(reshape(x, (math.prod(batch[:-1]), batch[-1], *x.shape[-2:])))
+
+    inputs = [by_head(x) for x in (q, k, v)]
+    if mask is not None:
+        mask = mask if mask.dtype == dtypes.bool_ else cast(mask, dtypes.float32)
+        axes = len(lead) + 2
+        if len(lead) > 2:
+            mask = broadcast_to(mask, (*lead, q.shape[-2], k.shape[-2]))
+        mask = reshape(mask, (*[1] * (axes - mask.ndim), *mask.shape))
+        ends = mask.shape[-2:]
+        first = math.prod(mask.shape[: len(batch) - 1]) if lead else 1
+        inputs.append(reshape(mask, (first, mask.size // (first * math.prod(ends)), *ends)))
+    y, _ = apply_many(ATTENTION, *inputs, scale=factor, causal=causal)
+    return cast(reshape(swap_heads(y), (*lead, q.shape[-2], v.shape[-1])), dtype)
 
 
 def attention_weights(
@@ -87,19 +130,15 @@ def attention_weights(
             f"{who(function)}: query {q.shape} and key {k.shape} must be (…, L, E) and (…, S, E) "
             "with the same last axis"
         )
+    mask = _checked_mask(q, k, None if attn_mask is None else operand(attn_mask), is_causal)
     factor = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
     scores = matmul(q * factor, matrix_transpose(k))
     if is_causal:
-        if attn_mask is not None:
-            raise ArgumentError(
-                f"{who(function)}: give attn_mask or is_causal=True, not both; join the mask with "
-                "causal_mask"
-            )
-        attn_mask = causal_mask(*scores.shape[-2:])
-    if attn_mask is not None:
-        scores = _masked(function, scores, operand(attn_mask))
-    least = float(finfo(scores.dtype).min)  # of a query that sees nothing
-    top = maximum(max(scores, axis=-1, keepdims=True), least).detach()
+        mask = causal_mask(*scores.shape[-2:])
+    if mask is not None:
+        boolean = mask.dtype == dtypes.bool_
+        scores = where(mask, scores, -math.inf) if boolean else scores + cast(mask, scores.dtype)
+    top = maximum(max(scores, axis=-1, keepdims=True), LEAST).detach()
     powers = exp(scores - top)
     total = sum(powers, axis=-1, keepdims=True)
     return powers * (1 / where(total == 0, 1, total))
@@ -116,17 +155,24 @@ def causal_mask(queries: int, keys: int) -> Tensor:
     return reshape(arange(queries), (queries, 1)) >= arange(keys)
 
 
-def _masked(function: str, scores: Tensor, mask: Tensor) -> Tensor:
-    """The scores with the mask put on."""
-    fit_mask(function, mask.shape, scores.shape)
-    if mask.dtype == dtypes.bool_:
-        return where(mask, scores, float("-inf"))
-    if not dtypes.is_float(mask.dtype):
+def _checked_mask(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool) -> Tensor | None:
+    """The mask, if it fits the scores of q and k and is no second one."""
+    function = "scaled_dot_product_attention"
+    if mask is None:
+        return None
+    if causal:
+        raise ArgumentError(
+            f"{who(function)}: give attn_mask or is_causal=True, not both; join the mask with "
+            "causal_mask"
+        )
+    lead = broadcast_shapes(function, q.shape[:-2], k.shape[:-2])
+    fit_mask(function, mask.shape, (*lead, q.shape[-2], k.shape[-2]))
+    if mask.dtype != dtypes.bool_ and not dtypes.is_float(mask.dtype):
         raise DTypeError(
             f"{who(function)}: attn_mask is {mask.dtype}; it must be bool (True takes part) or "
             "float (added)"
         )
-    return scores + cast(mask, scores.dtype)
+    return mask
 
 
 def fit_mask(function: str, mask: Shape, scores: Shape, name: str = "attn_mask") -> None:
@@ -139,26 +185,3 @@ def fit_mask(function: str, mask: Shape, scores: Shape, name: str = "attn_mask")
         raise ShapeError(
             f"{who(function)}: {name} {mask} does not broadcast to {scores}, (…, queries, keys)"
         )
-
-
-def write_steps(cache: Tensor, new: Tensor, positions: Tensor) -> Tensor:
-    """The cache with the keys or values of new steps at their positions, which are consecutive.
-
-    cache: (batch, heads, context, features). new: (batch, heads, time, features). positions:
-    integers (batch, time), for each sample its own.
-    """
-    batch, _, time, _ = new.shape
-    offset = arange(cache.shape[2]) - positions[:, :1]  # (batch, context), 0 at the first step
-    inside = reshape((offset >= 0) & (offset < time), (batch, 1, -1, 1))
-    if time > 1:
-        row = reshape(clip(offset, 0, time - 1), (batch, 1, -1, 1))
-        new = take_along_axis(new, broadcast_to(row, cache.shape), axis=2)
-    return where(inside, new, cache)
-
-
-def seen_steps(positions: Tensor, context: int) -> Tensor:
-    """(batch, 1, time, context) of bools: which places of a cache steps at `positions` may see.
-
-    positions: integers (batch, time). Each step sees itself and what was written before.
-    """
-    return expand_dims(expand_dims(positions, axis=2) >= arange(context), axis=1)
