@@ -1,0 +1,113 @@
+"""How often each sequence of up to n tokens stands in a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurona.core.errors import ArgumentError, DTypeError, IndexOutOfRangeError
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Level:
+    """The different sequences of k tokens, k-grams, numbered in the order of their keys.
+
+    keys: prefix · vocabulary_size + last token, where `prefix` is the number of the first k−1
+        tokens among the (k−1)-grams (0 for k = 1); rising, so that those with one prefix lie
+        together. counts: how often each stands in the text. suffix: the number of its last k−1
+        tokens. starts: how often it stands at the beginning of a sequence. All (k-gram,), int64.
+    """
+
+    keys: Integers
+    counts: Integers
+    suffix: Integers
+    starts: Integers
+
+    def find(self, keys: Integers) -> Integers:
+        """The numbers of the k-grams with these keys, −1 where there is none."""
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        found: Integers = np.where(self.keys[places] == keys, places, -1)
+        return found
+
+
+class NGramCounts:
+    """The n-grams of a text, from single tokens to `order` in a row.
+
+    texts: a sequence of tokens in 0…vocabulary_size−1, or a list of such; no n-gram reaches from
+    one into the next.
+
+    Raises `ArgumentError` for an order below 1 or no tokens at all, `DTypeError` for tokens that
+    are not integers, `IndexOutOfRangeError` naming one that is not in the vocabulary.
+
+    >>> counts = NGramCounts([0, 1, 0, 1, 2], vocabulary_size=3, order=2)
+    >>> pairs = counts.levels[1]
+    >>> [(divmod(int(key), 3), int(count)) for key, count in zip(pairs.keys, pairs.counts)]
+    [((0, 1), 2), ((1, 0), 1), ((1, 2), 1)]
+    """
+
+    def __init__(self, texts: Any, *, vocabulary_size: int, order: int) -> None:
+        if order < 1:
+            raise ArgumentError(f"NGramCounts: order {order} must be at least 1")
+        self.vocabulary_size = vocabulary_size
+        self.order = order
+        sequences = [texts] if _is_sequence_of_tokens(texts) else texts
+        parts = [checked_tokens("NGramCounts", part, vocabulary_size) for part in sequences]
+        tokens = np.concatenate([np.zeros(0, np.int64), *parts])
+        if not len(tokens):
+            raise ArgumentError("NGramCounts: there are no tokens to count")
+        # age: the place of a token in its sequence.
+        age = np.concatenate([np.arange(len(part)) for part in parts])
+        self.levels = list(self._levels(tokens, age))
+        """For k from 1, as long as there are k-grams."""
+
+    def _levels(self, tokens: Integers, age: Integers) -> Iterator[Level]:
+        number = np.zeros(len(tokens), np.int64)  # of the (k−1)-gram that ends at each token
+        prefix = number  # of the one that ends at the token before
+        for k in range(1, self.order + 1):
+            ends = np.flatnonzero(age >= k - 1)
+            if not len(ends):
+                return  # no sequence is as long
+            keys, first, inverse, counts = np.unique(
+                prefix[ends] * self.vocabulary_size + tokens[ends],
+                return_index=True,
+                return_inverse=True,
+                return_counts=True,
+            )
+            starts = np.bincount(inverse[age[ends] == k - 1], minlength=len(keys))
+            yield Level(keys, counts, number[ends[first]], starts)
+            number = np.full(len(tokens), -1)
+            number[ends] = inverse
+            prefix = np.roll(number, 1)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(str(len(level.keys)) for level in self.levels)
+        return f"NGramCounts(order={self.order}, different: {sizes})"
+
+
+def checked_tokens(who: str, tokens: Any, vocabulary_size: int) -> Integers:
+    """Tokens as int64 `(token,)`; raises what `NGramCounts` says."""
+    found = np.asarray(tokens)
+    if found.size == 0:
+        return np.zeros(0, np.int64)
+    if found.ndim != 1 or found.dtype.kind not in "iu":
+        raise DTypeError(f"{who}: tokens are integers (token,), not {found.dtype} {found.shape}")
+    wrong = (found < 0) | (found >= vocabulary_size)
+    if wrong.any():
+        place = int(wrong.argmax())
+        raise IndexOutOfRangeError(
+            f"{who}: token {place} is {found[place]}; the vocabulary has {vocabulary_size} tokens "
+            "from 0 on"
+        )
+    return found.astype(np.int64, copy=False)
+
+
+def _is_sequence_of_tokens(texts: Any) -> bool:
+    if isinstance(texts, np.ndarray):
+        return texts.ndim == 1
+    return not isinstance(texts, Sequence) or not len(texts) or np.ndim(texts[0]) == 0
