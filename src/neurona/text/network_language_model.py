@@ -32,7 +32,7 @@ class NetworkLanguageModel(LanguageModel):
     >>> ne.random.seed(0)
     >>> network = GPT(vocabulary_size=10, context=8, layers=1, heads=2, features=8)
     >>> model = NetworkLanguageModel(network, start=[0])
-    >>> len(model.log_probabilities([4, 2, 6])), round(model.distribution([4, 2]).sum(), 5)
+    >>> len(model.log_probabilities([4, 2, 6])), round(float(model.distribution([4, 2]).sum()), 5)
     (3, 1.0)
     """
 
