@@ -96,10 +96,15 @@ class Case:
 
 
 def case_names() -> list[str]:
-    """Names of all cases: the modules of `benchmarks.cases`."""
+    """Names of all cases: the modules of `benchmarks.cases`, with - for _."""
     from benchmarks import cases
 
-    return sorted(module.name for module in pkgutil.iter_modules(cases.__path__))
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(cases.__path__))
+
+
+def case_module(name: str) -> str:
+    """The module that holds the case of this name."""
+    return f"benchmarks.cases.{name.replace('-', '_')}"
 
 
 def load_case(module: str) -> Case:

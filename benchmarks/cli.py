@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks import call_report, fitting, loading, machine, report
 from benchmarks.call_harness import CallOutcome, Workers, run_operation
-from benchmarks.case import case_names, load_case, nearest_name
+from benchmarks.case import case_module, case_names, load_case, nearest_name
 from benchmarks.client import choose_cpus, count_cpus
 from benchmarks.harness import Outcome, run_case
 from benchmarks.operation import (
@@ -95,7 +95,7 @@ def train(
     console, write = _begin(settings, json_file)
     outcomes: list[Outcome] = []
     for name in dict.fromkeys(cases):
-        module = f"benchmarks.cases.{name}"
+        module = case_module(name)
         with console.status("") as status:
             try:
                 outcome = run_case(

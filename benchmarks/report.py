@@ -73,6 +73,9 @@ def _run_record(outcome: Outcome, run: TrainingRun) -> dict[str, Any]:
         "version": run.built["version"],
         "variant": run.variant.name,
         "variants": {r.variant.name: r.ms for r in siblings},
+        "variants_step_mb": {
+            r.variant.name: r.memory["step"] / MEGABYTE for r in siblings if "step" in r.memory
+        },
     }
 
 

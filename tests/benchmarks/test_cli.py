@@ -29,7 +29,7 @@ def test_unknown_peer_gives_the_nearest_name() -> None:
 
 def test_name_far_from_all_gets_no_guess() -> None:
     text = error_of("train", "qqqqqq")
-    assert "unknown case 'qqqqqq'. Known: alexnet, deep, lenet," in text
+    assert "unknown case 'qqqqqq'. Known: alexnet, deep, gpt, gpt-long, gru, lenet," in text
     assert "did you mean" not in text
 
 

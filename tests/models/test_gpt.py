@@ -31,7 +31,7 @@ def test_reading_is_the_forward_pass(network: GPT) -> None:
 
 
 def test_sequences_that_cannot_be_read(network: GPT) -> None:
-    with pytest.raises(ShapeError, match=r"9 tokens \(of \(2, 9\)\) are more .* context 8"):
+    with pytest.raises(ShapeError, match=r"9 steps \(of \(2, 9, 8\)\) are more .* context 8"):
         network(np.zeros((2, 9), np.int64))
     with pytest.raises(ShapeError, match=r"at least one step, not \(2, 0\)"):
         network(np.zeros((2, 0), np.int64))
@@ -43,6 +43,6 @@ def test_sequences_that_cannot_be_read(network: GPT) -> None:
     with pytest.raises(ShapeError):
         network.read(TOKENS[:, :0], state)
     with pytest.raises(
-        IndexOutOfRangeError, match=r"GPT: position\[0, 1\] is 8; the positions are 0…7"
+        IndexOutOfRangeError, match=r"positions\[0, 1\] is 8; the positions are 0…7"
     ):
         network.read(TOKENS[:, :2], state)

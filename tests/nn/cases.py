@@ -224,6 +224,23 @@ LAYERS = (
         15,
         lambda t: t.nn.Embedding(5, 3, padding_idx=-1),
     ),
+    LayerCase("SinusoidalPosition", lambda: nn.SinusoidalPosition(5, 4), ((2, 3, 4),), (2, 3, 4)),
+    LayerCase(
+        "LearnedPosition",
+        lambda: nn.LearnedPosition(3, 4),
+        ((2, 3, 4),),
+        (2, 3, 4),
+        12,
+    ),
+    LayerCase("RotaryPosition", lambda: nn.RotaryPosition(5, 4), ((2, 3, 4),), (2, 3, 4)),
+    LayerCase(
+        "TransformerEncoderLayer",
+        lambda: nn.TransformerEncoderLayer(4, 2, 3, dropout=0.0, norm_first=True),
+        ((3, 2, 4),),
+        (3, 2, 4),
+        127,
+        lambda t: t.nn.TransformerEncoderLayer(4, 2, 3, dropout=0.0, norm_first=True),
+    ),
     LayerCase("Maxout", lambda: nn.Maxout(5, 4, pieces=3), ((2, 5),), (2, 4), 72),
     LayerCase(
         "Residual",

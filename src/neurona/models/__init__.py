@@ -26,6 +26,7 @@ from neurona.models.segmentation import FCN, UNet
 from neurona.models.sequence_classifier import SequenceClassifier
 from neurona.models.sequence_labeller import SequenceLabeller
 from neurona.models.sequence_to_sequence import SequenceToSequence
+from neurona.models.transformer import EncoderDecoderTransformer
 from neurona.models.vgg import VGG, vgg16, vgg19
 from neurona.nn.module import Module
 
@@ -56,6 +57,7 @@ __all__ = [
     "Adaline",
     "AlexNet",
     "Captioner",
+    "EncoderDecoderTransformer",
     "FeatureExtractor",
     "FeedForward",
     "Forecaster",

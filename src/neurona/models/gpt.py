@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import neurona as ne
 from neurona import nn
-from neurona.core.check import require
-from neurona.core.errors import ArgumentError, ShapeError
+from neurona.core.errors import ArgumentError
 from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
 from neurona.nn import functional as F
+from neurona.nn.functional.attention import seen_steps, write_steps
+from neurona.nn.functional.checks import check_tokens
 from neurona.nn.module import Module
 from neurona.train.architecture import register
 
@@ -63,7 +64,7 @@ class GPT(Module):
         self.dropout = dropout
         self.tied = tied
         self.wte = nn.Embedding(vocabulary_size, features, dtype=dtype)
-        self.wpe = nn.Embedding(context, features, dtype=dtype)
+        self.wpe = nn.LearnedPosition(context, features, dtype=dtype)
         self.drop = nn.Dropout(dropout)
         self.h = nn.ModuleList(Block(features, heads, dropout, dtype=dtype) for _ in range(layers))
         self.ln_f = nn.LayerNorm(features, dtype=dtype)
@@ -80,9 +81,8 @@ class GPT(Module):
                 nn.init.normal(parameter, std=0.02)
 
     def forward(self, tokens: Any) -> Tensor:
-        tokens = self._checked(tokens)
-        x = self.wte(tokens) + self.wpe.weight[: tokens.shape[1]]  # (batch, time, features)
-        x = self.drop(x)
+        tokens = check_tokens("GPT", tokens, self.vocabulary_size)
+        x = self.drop(self.wpe(self.wte(tokens)))  # (batch, time, features)
         for block in self.h:
             x = block(x)  # (batch, time, features)
         return self._scores(x)
@@ -90,21 +90,6 @@ class GPT(Module):
     def _scores(self, x: Tensor) -> Tensor:
         head = self.wte.weight if self.tied else self.lm_head.weight
         return F.linear(self.ln_f(x), head)  # (batch, time, vocabulary_size)
-
-    def _checked(self, given: Any) -> Tensor:
-        tokens = ne.asarray(given)
-        if tokens.ndim != 2 or not tokens.shape[1]:
-            raise ShapeError(
-                f"GPT: tokens are integers (batch, time) with at least one step, not {tokens.shape}"
-            )
-        if tokens.shape[1] > self.context:
-            raise ShapeError(
-                f"GPT: {tokens.shape[1]} tokens (of {tokens.shape}) are more than the position "
-                f"table holds, context {self.context}; cut the sequence"
-            )
-        right = (tokens >= 0) & (tokens < self.vocabulary_size)
-        require(right, tokens, "GPT: tokens", "the tokens are", self.vocabulary_size)
-        return tokens
 
     # --- reading on, token by token ---
 
@@ -129,11 +114,10 @@ class GPT(Module):
         tokens: (batch, time). Each sample goes on at its own position. Compiled, it is one call.
         Raises `IndexOutOfRangeError` for a token out of range and where the position table ends.
         """
-        tokens = self._checked(tokens)
+        tokens = check_tokens("GPT", tokens, self.vocabulary_size)
         time = tokens.shape[1]
         places = ne.reshape(state["position"], (-1, 1)) + ne.arange(time)  # (batch, time)
-        require(places < self.context, places, "GPT: position", "the positions are", self.context)
-        x = self.drop(self.wte(tokens) + self.wpe(places))
+        x = self.drop(self.wpe(self.wte(tokens), places))
         keys, values = [], []
         for i, block in enumerate(self.h):
             x, key, value = cast(Block, block).read(x, places, state["keys"][i], state["values"][i])
@@ -219,23 +203,11 @@ class CausalAttention(Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The same for vectors at `places` (batch, time), and the caches with theirs."""
         query, key, value = self._parts(x)
-        keys, values = put(keys, key, places), put(values, value, places)
-        seen = ne.expand_dims(places, axis=2) >= ne.arange(keys.shape[2])  # (batch, time, context)
-        taken = F.scaled_dot_product_attention(
-            query, keys, values, attn_mask=ne.expand_dims(seen, axis=1)
-        )
+        keys = write_steps(keys, key, places)
+        values = write_steps(values, value, places)
+        seen = seen_steps(places, keys.shape[2])
+        taken = F.scaled_dot_product_attention(query, keys, values, attn_mask=seen)
         return self._joined(taken), keys, values
-
-
-def put(cache: Tensor, new: Tensor, places: Tensor) -> Tensor:
-    """The cache (batch, heads, context, …) with `new` (batch, heads, time, …) at its places."""
-    batch, _, time, _ = new.shape
-    offset = ne.arange(cache.shape[2]) - places[:, :1]  # (batch, context), 0 at the first place
-    inside = ne.reshape((offset >= 0) & (offset < time), (batch, 1, -1, 1))
-    if time > 1:
-        row = ne.reshape(ne.clip(offset, 0, time - 1), (batch, 1, -1, 1))
-        new = ne.take_along_axis(new, ne.broadcast_to(row, cache.shape), axis=2)
-    return ne.where(inside, new, cache)
 
 
 class PositionWise(Module):

@@ -24,6 +24,7 @@ from neurona.nn.activation import (
     Step,
     Tanh,
 )
+from neurona.nn.attention import MultiheadAttention
 from neurona.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from neurona.nn.containers import ModuleDict, ModuleList, Sequential
 from neurona.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -92,6 +93,7 @@ from neurona.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from neurona.nn.position import LearnedPosition, RotaryPosition, SinusoidalPosition
 from neurona.nn.recurrent import GRU, LSTM, RNN
 from neurona.nn.recurrent_base import RNNBase
 from neurona.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
@@ -105,6 +107,13 @@ from neurona.nn.resize import PixelShuffle, PixelUnshuffle, Upsample
 from neurona.nn.response import LocalResponseNorm
 from neurona.nn.shape import Flatten, Unflatten
 from neurona.nn.skip import Concat, Product, Residual
+from neurona.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from neurona.nn.unfold import Fold, Unfold
 
 __all__ = [
@@ -170,6 +179,7 @@ __all__ = [
     "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
+    "LearnedPosition",
     "Linear",
     "LocalResponseNorm",
     "LogSigmoid",
@@ -183,6 +193,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "PixelShuffle",
@@ -201,12 +212,14 @@ __all__ = [
     "ReplicationPad2d",
     "ReplicationPad3d",
     "Residual",
+    "RotaryPosition",
     "SecondOrderRNN",
     "SecondOrderRNNCell",
     "Sequential",
     "SiLU",
     "Sigmoid",
     "Sign",
+    "SinusoidalPosition",
     "SmoothL1Loss",
     "Softmax",
     "Softplus",
@@ -214,6 +227,11 @@ __all__ = [
     "Step",
     "Tanh",
     "TokenCrossEntropyLoss",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "Unflatten",
     "Unfold",
     "Upsample",

@@ -13,18 +13,19 @@ from neurona.core.tensor import Tensor
 from neurona.nn.functional.checks import float_input, same_dtype
 from neurona.nn.functional.dropout import dropout
 from neurona.nn.running import who
-from neurona.ops.arithmetic import maximum
+from neurona.ops.arithmetic import clip, maximum
 from neurona.ops.attention import ATTENTION, swap_heads
 from neurona.ops.broadcast import broadcast_to, reshape, sum
 from neurona.ops.compare import where
 from neurona.ops.create import arange
+from neurona.ops.gather import take_along_axis
+from neurona.ops.inspect import finfo
 from neurona.ops.matmul import matmul, matrix_transpose
 from neurona.ops.operand import broadcast_shapes, cast, operand
 from neurona.ops.reduce import max
+from neurona.ops.shape import expand_dims
 from neurona.ops.transcendental import exp
 
-LEAST = -3e38
-"""Below every score: the maximum of a row that sees nothing."""
 WIDEST = 512
 """Elements of a query or a value that the op `attention` takes."""
 
@@ -138,7 +139,8 @@ def attention_weights(
     if mask is not None:
         boolean = mask.dtype == dtypes.bool_
         scores = where(mask, scores, -math.inf) if boolean else scores + cast(mask, scores.dtype)
-    top = maximum(max(scores, axis=-1, keepdims=True), LEAST).detach()
+    least = float(finfo(scores.dtype).min)  # of a query that sees nothing
+    top = maximum(max(scores, axis=-1, keepdims=True), least).detach()
     powers = exp(scores - top)
     total = sum(powers, axis=-1, keepdims=True)
     return powers * (1 / where(total == 0, 1, total))
@@ -185,3 +187,26 @@ def fit_mask(function: str, mask: Shape, scores: Shape, name: str = "attn_mask")
         raise ShapeError(
             f"{who(function)}: {name} {mask} does not broadcast to {scores}, (…, queries, keys)"
         )
+
+
+def write_steps(cache: Tensor, new: Tensor, positions: Tensor) -> Tensor:
+    """The cache with the keys or values of new steps at their positions, which are consecutive.
+
+    cache: (batch, heads, context, features). new: (batch, heads, time, features). positions:
+    integers (batch, time), for each sample its own.
+    """
+    batch, _, time, _ = new.shape
+    offset = arange(cache.shape[2]) - positions[:, :1]  # (batch, context), 0 at the first step
+    inside = reshape((offset >= 0) & (offset < time), (batch, 1, -1, 1))
+    if time > 1:
+        row = reshape(clip(offset, 0, time - 1), (batch, 1, -1, 1))
+        new = take_along_axis(new, broadcast_to(row, cache.shape), axis=2)
+    return where(inside, new, cache)
+
+
+def seen_steps(positions: Tensor, context: int) -> Tensor:
+    """(batch, 1, time, context) of bools: which places of a cache steps at `positions` may see.
+
+    positions: integers (batch, time). Each step sees itself and what was written before.
+    """
+    return expand_dims(expand_dims(positions, axis=2) >= arange(context), axis=1)
