@@ -80,6 +80,22 @@ def test_a_language_model(run: Run, song: Path) -> None:
     assert "always answering" in page
     assert "␣" in page
 
+    written = run("generate", "kept", "--prompt", "7 little", "--length", "30", "--seed", "3")
+    assert written.returncode == 0, written.stderr
+    assert written.stdout.startswith("7 little")
+    assert len(written.stdout) == 8 + 30 + 1
+    assert set(written.stdout) <= set(TEXT)
+    for arguments, said in (
+        (["--prompt", "ñ"], "the character 'ñ' at 0 is not among the"),
+        (["--prompt", ""], "prompt 0 is empty"),
+        (["--top-p", "2"], "top_p 2.0 must be in (0, 1]"),
+    ):
+        refused = run("generate", "kept", *arguments)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert said in refused.stderr
+    (song / "kept" / "tokenizer.json").unlink()
+    assert "is no language model" in run("generate", "kept").stderr
+
 
 def test_mistakes(run: Run, song: Path) -> None:
     for change, said in (

@@ -22,8 +22,8 @@ LEARN, USE, LOOK = "Learn", "Use", "Look"
 
 TRAIN_HELP = """Train a network described in a TOML file.
 
-CONFIG is a file, or one of the examples that come with Neurona: adult, digits, mnist-mlp,
-nielsen, pictures.
+CONFIG is a file, or one of the examples that come with Neurona: adult, alexnet, digits, lenet,
+mnist-mlp, nielsen, pictures, shakespeare-gpt.
 
 A complete file:
 
@@ -115,6 +115,41 @@ def predict(
     from neurona.cli.predict import predict as say
 
     say(run, files, output, as_json)
+
+
+@app.command(rich_help_panel=USE)
+def generate(
+    run: RunArgument,
+    prompt: Annotated[
+        str | None, typer.Option(help="What the text begins with; default: a new line.")
+    ] = None,
+    length: Annotated[int, typer.Option(min=0, help="Tokens to add.")] = 500,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="Below 1: the likelier; 0: always the likeliest.")
+    ] = 0.8,
+    top_k: Annotated[
+        int | None, typer.Option(min=1, help="Choose among the k likeliest tokens.")
+    ] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Choose among the likeliest with this share together.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+) -> None:
+    """Let a language model go on with a text.
+
+    It prints as it writes.
+    """
+    from neurona.cli.generate import generate as write
+
+    write(
+        run,
+        prompt,
+        length=length,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+    )
 
 
 @app.command(rich_help_panel=USE)

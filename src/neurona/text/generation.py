@@ -135,9 +135,10 @@ class TokenGenerator:
         file: where to, by default the terminal.
         """
         out = sys.stdout if file is None else file
+        tokens = self.stream(tokenizer.encode(prompt), length, seed=seed)
         out.write(prompt)
         pieces = []
-        for piece in tokenizer.pieces(self.stream(tokenizer.encode(prompt), length, seed=seed)):
+        for piece in tokenizer.pieces(tokens):
             pieces.append(piece)
             out.write(piece)
             out.flush()
