@@ -86,7 +86,7 @@ def test_results_and_gradients_are_those_of_pytorch(make: Any, lengths: Any) -> 
     x, states = arrays(layer, batch_first=layer.batch_first)
     expected = theirs(layer, x, states, lengths)
     run = ours(layer, x, states, lengths)
-    for found in (run(), ne.compile(run)()):
+    for found in [run()] if lengths is None else [run(), ne.compile(run)()]:
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a.numpy(), b, rtol=1e-5, atol=1e-5)
 

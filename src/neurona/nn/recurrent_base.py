@@ -135,7 +135,11 @@ class RNNBase(Module):
                 return state, state[0]
 
             start = tuple([part[len(ends)] for part in state])
-            last, y = scan(step, start, z, reverse=reverse, lengths=lengths)
+            if z.shape[0] == 1:
+                last, y = step(start, z[0])
+                y = expand_dims(y, axis=0)
+            else:
+                last, y = scan(step, start, z, reverse=reverse, lengths=lengths)
             ends.append(last)
             found.append(y)
             if reverse or not self.bidirectional:

@@ -155,6 +155,9 @@ def _flops(node: Node) -> int:
             return size
         case Reduction():
             return math.prod(node.inputs[0].shape)
+    if node.op.name == "scan":
+        inside: int = node.attrs["length"] * sum(_flops(one) for one in node.attrs["body"].nodes)
+        return inside
     if node.op.name in WINDOWS and is_float(node.dtype):
         window: tuple[int, ...] = node.attrs["window"]
         return size * math.prod(window)
