@@ -10,6 +10,7 @@ import pytest
 import neurona as ne
 from neurona import models, optim, train
 from neurona.core.errors import ArgumentError, IndexOutOfRangeError, ShapeError
+from neurona.models.sequence_to_sequence import scheduled_inputs
 from neurona.nn import functional as F
 
 SOURCE = np.array([[3, 5, 1, 0], [4, 0, 0, 0], [2, 2, 6, 7]])
@@ -84,6 +85,20 @@ def test_it_learns_to_turn_sequences_round() -> None:
     assert float(loss) < 0.1
     shares = network.eval().attention_map(source, np.roll(target, 1, axis=1) * (np.arange(6) > 0))
     assert (shares.numpy().mean(axis=0).argmax(axis=-1) == np.arange(6)[::-1]).mean() >= 0.5
+
+
+def test_scheduled_sampling_reads_what_the_network_says(
+    network: models.SequenceToSequence,
+) -> None:
+    def read(share: float) -> Any:
+        return scheduled_inputs(network, SOURCE, TARGET, LENGTHS, share=share).numpy()
+
+    said = network(SOURCE, TARGET, LENGTHS).numpy().argmax(axis=-1)
+    own = np.concatenate([TARGET[:, :1], said[:, :-1]], axis=1)
+    assert (read(0.0) == TARGET).all()
+    assert (read(1.0) == own).all()
+    for some in (read(0.5), read(0.5)):
+        assert ((some == TARGET) | (some == own)).all()
 
 
 def test_it_is_described_and_made_again(network: models.SequenceToSequence) -> None:

@@ -60,6 +60,17 @@ def test_reading_is_the_forward_pass(norm_first: bool) -> None:
     assert state["position"].tolist() == [5, 5]
 
 
+def test_where_the_decoder_looks() -> None:
+    network = made()
+    shares = network.attention_map(SOURCE, TARGET, LENGTHS).numpy()
+    assert shares.shape == (*TARGET.shape, SOURCE.shape[1])
+    np.testing.assert_allclose(shares.sum(axis=-1), 1, rtol=1e-5)
+    beyond = np.arange(SOURCE.shape[1]) >= LENGTHS[:, None]
+    assert (shares.swapaxes(1, 2)[beyond] == 0).all()
+    # Nothing is left behind in the network.
+    np.testing.assert_array_equal(network.attention_map(SOURCE, TARGET, LENGTHS).numpy(), shares)
+
+
 def test_samples_may_be_at_different_places(network: EncoderDecoderTransformer) -> None:
     _, ahead = network.read(TARGET[:, :3], network.begin(SOURCE))
     behind = network.begin(SOURCE)

@@ -14,18 +14,22 @@ from neurona import nn
 from neurona.core import dtypes
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError
 from neurona.core.tensor import Tensor
+from neurona.core.trace import no_grad
 from neurona.core.variable import Variable
 from neurona.nn import functional as F
 from neurona.nn.module import Module
 from neurona.ops.broadcast import reshape
 from neurona.ops.compare import where
 from neurona.ops.create import arange, full, zeros
+from neurona.ops.generator import Generator
 from neurona.ops.join import concat
 from neurona.ops.matmul import matmul
 from neurona.ops.operand import cast, operand
+from neurona.ops.reduce import argmax
 from neurona.ops.shape import expand_dims, permute_dims
 from neurona.ops.softmax import softmax
 from neurona.ops.transcendental import tanh
+from neurona.random import bernoulli
 from neurona.train.architecture import register
 
 State = dict[str, Tensor]
@@ -173,6 +177,39 @@ class SequenceToSequence(Module):
         _, batch, half = part.shape
         by_layer = reshape(part, (self.num_layers, 2, batch, half))
         return reshape(permute_dims(by_layer, (2, 0, 1, 3)), (batch, self.num_layers, 2 * half))
+
+
+def scheduled_inputs(
+    network: Any,
+    source: Any,
+    inputs: Any,
+    lengths: Any = None,
+    *,
+    share: Any,
+    generator: Generator | None = None,
+) -> Tensor:
+    """What the decoder reads in training: the true words, a share of them replaced by its own.
+
+    Scheduled sampling, so that the network learns to go on from what it says itself: Bengio,
+    Vinyals, Jaitly and Shazeer (2015); the words are those that it finds most probable after the
+    true ones, all found at once, as in Mihaylova and Martins, "Scheduled sampling for Transformers"
+    (2019). The first token stays.
+
+    network: anything called as `network(source, inputs, lengths)`. inputs: (batch, time), as the
+    result. share: the probability of replacing a word, usually growing from 0 while learning.
+    generator: what is drawn from; the default generator if None.
+
+    >>> import neurona as ne
+    >>> network = SequenceToSequence(20, 30, 16)
+    >>> source, inputs = ne.asarray([[3, 5, 1]]), ne.asarray([[2, 7, 9]])
+    >>> scheduled_inputs(network, source, inputs, share=0.0)
+    Tensor([[2, 7, 9]], dtype=int64)
+    """
+    tokens = _tokens("inputs", inputs)
+    with no_grad():
+        said = argmax(network(source, tokens, lengths), axis=-1)
+    own = concat([tokens[:, :1], said[:, :-1]], axis=1)
+    return where(bernoulli(share, tokens.shape, generator=generator), own, tokens)
 
 
 def _tokens(name: str, tokens: Any) -> Tensor:

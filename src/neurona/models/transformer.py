@@ -162,6 +162,23 @@ class EncoderDecoderTransformer(Module):
         head = self.output if self.tied == "none" else self.target_embedding
         return F.linear(x, head.weight)  # (batch, target, vocabulary_size)
 
+    def attention_map(self, source: Any, target: Any, lengths: Any = None) -> Tensor:
+        """How much each target token looks at each source token: (batch, target, source).
+
+        In the decoder's last layer, the mean over its heads. Each row is what was looked at when
+        the token after that one was said; its sum is 1.
+        """
+        look = cast(nn.TransformerDecoderLayer, self.decoder.layers[-1]).multihead_attn
+        asked: list[tuple[Any, ...]] = []
+        hook = look.register_forward_pre_hook(lambda _, given: asked.append(given))
+        try:
+            self(source, target, lengths)
+        finally:
+            hook.remove()
+        query, memory, _, hidden, *_ = asked[0]
+        _, shares = look(query, memory, memory, hidden)
+        return cast(Tensor, shares)
+
     # --- writing, token by token ---
 
     def begin(self, source: Any, lengths: Any = None) -> dict[str, Any]:
