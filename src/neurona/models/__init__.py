@@ -10,7 +10,7 @@ from neurona.models.features import FeatureExtractor
 from neurona.models.feed_forward import FeedForward
 from neurona.models.forecaster import Forecaster
 from neurona.models.googlenet import GoogLeNet, GoogLeNetOutputs, Inception, googlenet
-from neurona.models.gpt import GPT
+from neurona.models.gpt import GPT, gpt2
 from neurona.models.hebb import Hebb
 from neurona.models.lenet import LeNet5, OriginalLeNet5
 from neurona.models.linear_discriminant import LinearDiscriminant
@@ -83,6 +83,7 @@ __all__ = [
     "UNet",
     "alexnet",
     "googlenet",
+    "gpt2",
     "nielsen_network",
     "resnet18",
     "resnet34",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, cast
+
+import numpy as np
 
 import neurona as ne
 from neurona import nn
-from neurona.core.errors import ArgumentError
+from neurona.core.errors import ArgumentError, CheckpointError
 from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
 from neurona.nn import functional as F
@@ -125,6 +128,51 @@ class GPT(Module):
             values.append(value)
         after = {"position": state["position"] + time, "keys": keys, "values": values}
         return self._scores(x), after
+
+
+def gpt2(weights: Mapping[str, Any], *, heads: int | None = None, dropout: float = 0.0) -> GPT:
+    """The network of published GPT-2 weights, its sizes read off their shapes.
+
+    weights: name → array, as `interop.load_safetensors("model.safetensors")` gives: the names of
+        `GPT`, with or without "transformer." in front. Beside them may stand `h.….attn.bias` and
+        `h.….attn.masked_bias`, the causal mask, which is not learnt, and `lm_head.weight`, which in
+        a tied network is `wte.weight` again.
+    heads: a file does not say how many; features/64 by default, as in all published sizes (12, 16,
+        20 and 25).
+    Raises `CheckpointError` naming what is missing, too much or of another shape.
+
+    >>> network = GPT(vocabulary_size=5, context=4, layers=1, heads=1, features=64)
+    >>> published = {f"transformer.{name}": a for name, a in network.state_dict().items()}
+    >>> published["lm_head.weight"] = published["transformer.wte.weight"]
+    >>> gpt2(published)([[1, 2]]).shape
+    (1, 2, 5)
+    """
+    state = {name.removeprefix("transformer."): array for name, array in weights.items()}
+    state = {name: array for name, array in state.items() if not name.endswith(MASKS)}
+    missing = [name for name in ("wte.weight", "wpe.weight") if name not in state]
+    if missing:
+        raise CheckpointError(f"gpt2: the weights do not have {' and '.join(missing)}")
+    table, positions = np.asarray(state["wte.weight"]), np.asarray(state["wpe.weight"])
+    features = table.shape[-1]
+    tied = "lm_head.weight" not in state or np.array_equal(table, state["lm_head.weight"])
+    if tied:
+        state.pop("lm_head.weight", None)
+    with nn.init.skip():
+        network = GPT(
+            vocabulary_size=len(table),
+            context=len(positions),
+            layers=len({name.split(".")[1] for name in state if name.startswith("h.")}),
+            heads=heads or max(features // 64, 1),
+            features=features,
+            dropout=dropout,
+            tied=tied,
+            dtype=table.dtype,
+        )
+    network.load_state_dict(state)
+    return network.eval()
+
+
+MASKS = (".attn.bias", ".attn.masked_bias")
 
 
 class Block(Module):
