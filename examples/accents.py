@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 import neurona as ne
 from neurona import data, models, optim, text, train
 from neurona.core.config import data_folder
-from neurona.text.pairs import padded
 
 MARKS = ("", "\u0301", "\u0303", "\u0308")
 """What a label puts on its letter: nothing, acute, tilde, diaeresis."""
@@ -171,9 +170,9 @@ def main(folder: str | Path | None = None, config: Config | None = None) -> dict
     characters = text.Vocabulary.of_most_frequent(
         (character for letters, _ in apart for character in letters), minimum_count=10
     )
-    x, _ = padded([characters.encode(list(s)) for s, _ in apart], config.length, -1, end=False)
-    y, _ = padded([np.array(labels) for _, labels in apart], config.length, -100, end=False)
-    test, _ = padded([characters.encode(list(s)) for s in plain], config.length, -1, end=False)
+    x, _ = text.padded([characters.encode(list(s)) for s, _ in apart], config.length, -1, end=False)
+    y, _ = text.padded([np.array(labels) for _, labels in apart], config.length, -100, end=False)
+    test, _ = text.padded([characters.encode(list(s)) for s in plain], config.length, -1, end=False)
     for seed in config.seeds:
         start = time.perf_counter()
         labels = learn(x, y, len(characters), seed, config).predict(test).argmax(axis=2)

@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 import neurona as ne
 from neurona import data, models, nn, optim, text, train
 from neurona.core.config import data_folder
-from neurona.text.pairs import padded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +100,7 @@ def encoded(
 ) -> NDArray[np.int64]:
     """The words' numbers (sentence, word), −1 behind the end."""
     ids = [vocabulary.encode(sentence.split()[:length]) for sentence in sentences]
-    return padded(ids, length, -1, end=False)[0]
+    return text.padded(ids, length, -1, end=False)[0]
 
 
 def learn(model: train.Model, x: Any, y: Any, learning: tuple[int, float], config: Config) -> None:

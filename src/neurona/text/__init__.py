@@ -9,7 +9,14 @@ from neurona.text.language_model import LanguageModel
 from neurona.text.network_language_model import NetworkLanguageModel
 from neurona.text.ngram_counts import NGramCounts
 from neurona.text.ngrams import NGramModel
-from neurona.text.pairs import PairBatch, PairBatches, pair_groups, read_pairs, split_pairs
+from neurona.text.pairs import (
+    PairBatch,
+    PairBatches,
+    padded,
+    pair_groups,
+    read_pairs,
+    split_pairs,
+)
 from neurona.text.smoothing import AddK, Interpolation, KneserNey
 from neurona.text.tokenizer import Tokenizer, load_tokenizer
 from neurona.text.tokens import character_tokens, word_tokens
@@ -41,6 +48,7 @@ __all__ = [
     "keep_top_p",
     "load_tokenizer",
     "one_hot",
+    "padded",
     "pair_groups",
     "read_pairs",
     "split_pairs",
