@@ -27,6 +27,7 @@ def call_record(outcome: CallOutcome) -> dict[str, Any]:
         "case": outcome.title,
         "description": operation.description,
         "batch": operation.batch,
+        "tokens": operation.tokens,
         "flops": operation.flops,
         "traffic_bytes": operation.traffic,
         "peak_gflops": None if outcome.peak_flops is None else outcome.peak_flops / 1e9,
@@ -197,6 +198,41 @@ def latency_table(
         f"all results checked against {REFERENCE}",
     ]
     return Lines(table, *(Text(line, style="dim") for line in notes), *_complaints(outcomes))
+
+
+def generation_table(outcomes: Sequence[CallOutcome], rounds: int) -> Lines:
+    """One row a framework: tokens a second, and how long one takes."""
+    table = Table(title="generation", title_justify="left")
+    table.add_column("framework", no_wrap=True)
+    headings = ("tokens/s", "µs a token", "range", "ratio", "GB/s", "warm-up s")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    lines = []
+    for outcome in outcomes:
+        tokens = outcome.operation.tokens or 1
+        for run in outcome.runs:
+            record = _run_record(outcome, run)
+            of_token = [1e3 * ms / tokens for ms in (run.ms, min(run.ms_all), max(run.ms_all))]
+            median, least, most = map(milliseconds, of_token)
+            ratio = record["ratio"]
+            table.add_row(
+                run.peer.label(run.variant),
+                f"{1e3 * tokens / run.ms:.0f}",
+                median,
+                f"{least} … {most}",
+                "–" if ratio is None else f"{ratio:.2f}",
+                f"{record['gbs']:.1f}",
+                f"{record['warmup_s']:.2f}",
+            )
+        table.add_section()
+        lines.append(f"{outcome.title}: {outcome.operation.description}")
+    lines += [
+        f"from the call until all symbols are there, medians over {rounds}"
+        f" round{'s' if rounds > 1 else ''}; ratio = time ÷ Neurona's; GB/s: the weights, once a"
+        " token",
+        f"the symbols checked against {REFERENCE}",
+    ]
+    return Lines(table, *(Text(line, style="dim") for line in lines), *_complaints(outcomes))
 
 
 def _complaints(outcomes: Sequence[CallOutcome]) -> list[Text]:

@@ -14,7 +14,7 @@ from benchmarks.operation import Build, Call, Inputs
 
 OPSET = 20
 IR_VERSION = 10  # the first that goes with opset 20 in every ONNX Runtime since 1.18
-Nodes = Sequence[tuple[str, Sequence[str], str, dict[str, Any]]]
+Nodes = Sequence[tuple[str, Sequence[str], str | Sequence[str], dict[str, Any]]]
 
 
 def function_builds(
@@ -89,14 +89,20 @@ def onnx_session(
     inputs: Mapping[str, np.ndarray],
     options: Mapping[str, Any],
     constants: Mapping[str, np.ndarray] | None = None,
+    results: Sequence[str] | None = None,
 ) -> Any:
-    """An inference session on the CPU with as many threads as every framework gets."""
+    """An inference session on the CPU with as many threads as every framework gets.
+
+    results: names of what it gives; the last node's output without them.
+    """
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
-    result = nodes[-1][2]
+    def outputs(names: str | Sequence[str]) -> list[str]:
+        return [names] if isinstance(names, str) else list(names)
+
     graph = helper.make_graph(
-        [helper.make_node(kind, names, [name], **more) for kind, names, name, more in nodes],
+        [helper.make_node(kind, names, outputs(to), **more) for kind, names, to, more in nodes],
         "benchmark",
         [
             helper.make_tensor_value_info(
@@ -104,7 +110,10 @@ def onnx_session(
             )
             for name, array in inputs.items()
         ],
-        [helper.make_tensor_value_info(result, TensorProto.FLOAT, None)],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+            for name in results or outputs(nodes[-1][2])
+        ],
         [numpy_helper.from_array(array, name) for name, array in (constants or {}).items()],
     )
     opset = helper.make_opsetid("", OPSET)

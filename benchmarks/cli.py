@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks train …`, `ops …`, `infer …`, `fit …`, `loader`."""
+"""The command line: `python -m benchmarks train …`, `ops …`, `infer …`, `generate`, `fit …`, …"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import call_report, fitting, loading, machine, report
+from benchmarks import call_report, fitting, generation, loading, machine, report
 from benchmarks.call_harness import CallOutcome, Workers, run_operation
 from benchmarks.case import case_module, case_names, load_case, nearest_name
 from benchmarks.client import choose_cpus, count_cpus
@@ -218,6 +218,44 @@ def infer(
                 write({"cases": [call_report.call_record(outcome) for outcome in outcomes]})
         console.print(call_report.latency_table(name, network.description, of_network, rounds))
         _finish(console, of_network, verbose=verbose)
+    raise typer.Exit(1 if any(outcome.failed for outcome in outcomes) else 0)
+
+
+@app.command()
+def generate(
+    peers: Peers = "torch",
+    rounds: Rounds = 10,
+    threads: Threads = None,
+    round_seconds: RoundSeconds = 0.3,
+    json_file: JsonFile = None,
+    seed: Seed = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Time how a GPT goes on with a prompt, symbol by symbol; the symbols are checked first.
+
+    Exit code 1 if a framework failed or did not match, 2 for bad arguments.
+    """
+    chosen = _chosen_peers(peers, CALL_PEERS)
+    settings = Settings(
+        threads=_chosen_threads(threads), rounds=rounds, round_seconds=round_seconds, seed=seed
+    )
+    console, write = _begin(settings, json_file)
+    source, outcomes = generation.SOURCE, []
+    with Workers(settings) as workers, console.status("") as status:
+        for operation in source.operations:
+            outcome = run_operation(
+                operation,
+                chosen,
+                settings,
+                workers,
+                module="benchmarks.generation",
+                title=f"{source.name}/{operation.name}",
+                note=status.update,
+            )
+            outcomes.append(outcome)
+            write({"cases": [call_report.call_record(outcome) for outcome in outcomes]})
+    console.print(call_report.generation_table(outcomes, rounds))
+    _finish(console, outcomes, verbose=verbose)
     raise typer.Exit(1 if any(outcome.failed for outcome in outcomes) else 0)
 
 

@@ -49,8 +49,9 @@ class Operation:
 
     `expect(inputs)` computes in float64 what the results of call `checked_calls` (counted from 1)
     must be. `traffic` is the least number of bytes to move: every input read once, every result
-    written once. `flops` is given where the work is arithmetic. `beside_copy` also measures how
-    fast as many bytes can be copied. `variants` replaces a peer's, by the peer's name.
+    written once. `flops` is given where the work is arithmetic, `tokens` where a call makes some.
+    `beside_copy` also measures how fast as many bytes can be copied. `variants` replaces a peer's,
+    by the peer's name.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Operation:
     traffic: int
     flops: int | None = None
     batch: int | None = None
+    tokens: int | None = None
     checked_calls: int = 1
     beside_copy: bool = False
     variants: Mapping[str, tuple[Variant, ...]] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from benchmarks.case import Case, Tolerance
 from benchmarks.networks.gpt import Sizes, gpt_case
 
 LEARNING_RATE = 1e-3
+SIZES = Sizes(layers=4, heads=4, features=128, context=64)
 
 
 def case_of(*, batch: int, layers: int, heads: int, features: int, length: int) -> Case:

@@ -59,6 +59,25 @@ class Sizes:
         of_block = 2 * symbols * 12 * d**2 + 2 * 2 * symbols * length * d
         return self.layers * of_block + 2 * symbols * SYMBOLS * d
 
+    def description(self) -> str:
+        """In words."""
+        return (
+            f"GPT of {self.layers} layers, d = {self.features}, {self.heads} heads, {SYMBOLS}"
+            f" symbols, T = {self.context}"
+        )
+
+    def neurona(self) -> Any:
+        """The network in Neurona."""
+        from neurona.models import GPT
+
+        return GPT(
+            vocabulary_size=SYMBOLS,
+            context=self.context,
+            layers=self.layers,
+            heads=self.heads,
+            features=self.features,
+        )
+
 
 def in_torch(sizes: Sizes, options: Mapping[str, Any]) -> Any:
     """The network as a PyTorch module.
@@ -192,28 +211,15 @@ def gpt_case(
 ) -> Case:
     """Training GPT on sequences as long as its context, with AdamW."""
 
-    def neurona_model() -> Any:
-        from neurona.models import GPT
-
-        return GPT(
-            vocabulary_size=SYMBOLS,
-            context=sizes.context,
-            layers=sizes.layers,
-            heads=sizes.heads,
-            features=sizes.features,
-        )
-
     products = {"attention": "products"}
     return language_case(
         name,
-        f"GPT of {sizes.layers} layers, d = {sizes.features}, {sizes.heads} heads, {SYMBOLS}"
-        f" symbols, T = {sizes.context}, softmax cross-entropy, AdamW {learning_rate:g},"
-        f" batch {batch}",
+        f"{sizes.description()}, softmax cross-entropy, AdamW {learning_rate:g}, batch {batch}",
         batch=batch,
         length=sizes.context,
         flops=3 * sizes.forward_flops(batch, sizes.context),
         make_weights=sizes.weights,
-        neurona_model=neurona_model,
+        neurona_model=sizes.neurona,
         torch_model=lambda options: in_torch(sizes, options),
         jax_scores=lambda options: in_jax(sizes, options),
         learning_rate=learning_rate,

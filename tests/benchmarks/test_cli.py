@@ -50,7 +50,7 @@ def test_help_lists_the_commands() -> None:
     result = CliRunner().invoke(app, ["--help"], env={"TERM": "dumb"})
     assert result.exit_code == 0
     listed = re.findall(r"^[\s│]*(\w+)", result.output.partition("Commands")[2], re.MULTILINE)
-    assert {"train", "ops", "infer", "loader"} <= set(listed)
+    assert {"train", "ops", "infer", "generate", "loader"} <= set(listed)
 
 
 def test_unknown_group_operation_and_network_give_the_nearest_name() -> None:

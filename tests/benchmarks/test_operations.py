@@ -63,7 +63,7 @@ def test_every_module_is_a_group_or_network_of_its_name() -> None:
     assert set(group_names()) >= {"matmul", "chains", "adam", "reductions", "elementwise"}
     for name in group_names():
         assert importlib.import_module(f"benchmarks.operations.{name}").SOURCE.name == name
-    assert network_names() == ["mlp", "resnet50", "vgg16"]
+    assert network_names() == ["lstm", "lstm2", "mlp", "resnet50", "vgg16"]
     names = [operation.name for group in choose_operations([]) for operation in group.operations]
     assert len(ALL) == len(names)
     assert load_source("benchmarks.operations.matmul").operation("square-64").flops == 2 * 64**3
