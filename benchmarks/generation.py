@@ -47,7 +47,9 @@ def scores_of(sizes: Sizes, weights: Mapping[str, np.ndarray], symbols: np.ndarr
         taken = powers / powers.sum(-1, keepdims=True) @ v
         x = x + linear(f"{block}.attn.c_proj", taken.transpose(1, 0, 2).reshape(x.shape))
         inside = linear(f"{block}.mlp.c_fc", norm(f"{block}.ln_2", x))
-        inside *= 0.5 * (1 + np.tanh(sqrt(2 / np.pi) * (inside + 0.044715 * inside**3)))
+        inside *= 0.5 * (
+            1 + np.tanh(sqrt(2 / np.pi) * (inside + 0.044715 * inside * inside * inside))
+        )
         x = x + linear(f"{block}.mlp.c_proj", inside)
     return np.asarray(norm("ln_f", x)[-1] @ p["wte.weight"].T)
 
