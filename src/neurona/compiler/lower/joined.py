@@ -1,8 +1,8 @@
 """Parts that are put side by side: what the derivative of a split adds up.
 
 The derivatives of slices are pads, whose elements are asked for one by one wherever their sum is
-wanted. Where they are disjoint and leave no gap, and are few enough to stay in a cache, the sum is
-a copy of each part to its place.
+wanted. Where they are disjoint and leave no gap, the sum is a view if the parts lie side by side in
+memory already, and a copy of each part to its place if they are few enough to stay in a cache.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import numpy as np
 
 from neurona.compiler.ir.loops import Kernel, Nest, Param, Store, check
 from neurona.compiler.ir.scalar import Builder
-from neurona.compiler.ir.sizes import varies
+from neurona.compiler.ir.sizes import is_plain, varies
 from neurona.compiler.ir.storage import storage_of
 from neurona.compiler.ir.views import Layout, layout
+from neurona.compiler.lower.prepare import op
 from neurona.compiler.lower.task import Task
 from neurona.core.node import Node
-from neurona.core.op import Op, Spec
+from neurona.core.op import LITERAL, Op, Shape, Spec
 from neurona.graph.order import rewrite, with_inputs
 from neurona.graph.passes import make
 
@@ -50,8 +51,20 @@ def sums_of_pads(outputs: Sequence[Node]) -> list[Node]:
 
 
 def _joined(node: Node) -> Node | None:
-    if varies(node.shape) or math.prod(node.shape) > MOST:
+    parts = _parts(node)
+    if not parts:
         return None
+    axis = parts[0][0]
+    lying = _as_they_lie(node, axis, [part for _, _, part in parts])
+    if lying is not None or varies(node.shape) or math.prod(node.shape) > MOST:
+        return lying
+    if any(math.prod(part.shape[axis:]) < LEAST_RUN for _, _, part in parts):
+        return None
+    return make(JOIN, *[part for _, _, part in parts], axis=axis)
+
+
+def _parts(node: Node) -> list[tuple[int, int, Node]]:
+    """Axis, start and value of the pads that a sum adds up; none if there are others or gaps."""
     parts: list[tuple[int, int, Node]] = []
     stack = [node]
     while stack:
@@ -61,19 +74,57 @@ def _joined(node: Node) -> Node | None:
             continue
         found = _part(term)
         if found is None:
-            return None
+            return []
         parts.append(found)
     parts.sort(key=lambda part: part[:2])
     axis, end = parts[0][0], 0
     for other, start, part in parts:
         if other != axis or start != end or part.dtype != node.dtype:
-            return None
+            return []
         end += part.shape[axis]
-        if math.prod(part.shape[axis:]) < LEAST_RUN:
-            return None
-    if end != node.shape[axis]:
+    return parts if end == node.shape[axis] else []
+
+
+def _as_they_lie(node: Node, axis: int, parts: Sequence[Node]) -> Node | None:
+    """A view of the parts' own memory where they lie there as the whole would.
+
+    So it is with the gradients of attention, if queries, keys and values are of one projection.
+    """
+    found = [layout(part, {}) for part in parts]
+    places = [place for place in found if place is not None]
+    if len(places) < len(parts) or any(place.base is not places[0].base for place in places):
         return None
-    return make(JOIN, *[part for _, _, part in parts], axis=axis)
+    base, start = places[0].base, places[0].offset
+    step, rest = divmod(places[-1].offset - start, node.shape[axis] - parts[-1].shape[axis])
+    strides = [*places[0].strides[:axis], step, *places[0].strides[axis + 1 :]]
+    at = start
+    for part, place in zip(parts, places, strict=True):
+        mine = [*place.strides[:axis], step, *place.strides[axis + 1 :]]
+        single = is_plain(part.shape[axis]) and part.shape[axis] == 1
+        if rest or place.offset != at or mine != strides:
+            return None
+        if not single and place.strides[axis] != step:
+            return None
+        at += step * part.shape[axis]
+    return _view(base, start, node.shape, strides)
+
+
+def _view(base: Node, start: int, shape: Shape, strides: Sequence[int]) -> Node | None:
+    """The elements of `base` from `start` on under a shape, if they are a permuted run of it."""
+    if varies(strides) or base.op is LITERAL:
+        return None
+    order = sorted(range(len(shape)), key=lambda i: -strides[i])
+    step: int = 1
+    for i in reversed(order):
+        if shape[i] != 1 and strides[i] != step:
+            return None
+        step = step * shape[i]
+    size = math.prod(shape)
+    flat = make(op("reshape"), base, shape=(math.prod(base.shape),))
+    if size != flat.shape[0]:
+        flat = make(op("slice"), flat, start=(start,), size=(size,), step=(1,))
+    run = make(op("reshape"), flat, shape=tuple(shape[i] for i in order))
+    return make(op("permute_dims"), run, axes=tuple(order.index(i) for i in range(len(shape))))
 
 
 def _part(term: Node) -> tuple[int, int, Node] | None:
