@@ -1,4 +1,4 @@
-"""Eager convolution and pooling by compiled kernels."""
+"""Eager convolution, pooling and attention by compiled kernels."""
 
 from __future__ import annotations
 
@@ -57,3 +57,21 @@ def test_what_has_much_to_do_is_known_from_the_shapes() -> None:
         for n in (1, 128)
     ]
     assert times[0] < eager.LEAST_TIME < times[1]
+
+
+def test_attention_by_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    q, k, v = (rng.normal(size=(2, 2, n, 4)).astype(np.float32) for n in (5, 7, 7))
+
+    def attended() -> list[Any]:
+        leaves = [ne.asarray(x).requires_grad_() for x in (q, k, v)]
+        y = F.scaled_dot_product_attention(*leaves)
+        ne.sum(y * y).backward()
+        return [y.numpy(), *[leaf.grad.numpy() for leaf in leaves]]
+
+    expected = attended()
+    monkeypatch.setattr(eager, "LEAST_TIME", 0)
+    before = eager._kernel.cache_info().currsize
+    for one, other in zip(attended(), expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    assert eager._kernel.cache_info().currsize == before + 2

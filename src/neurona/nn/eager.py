@@ -1,4 +1,4 @@
-"""Convolution and pooling in eager mode: where NumPy has much to do, the compiler's kernels run.
+"""Convolution, pooling and attention in eager mode: large ones are run by the compiler's kernels.
 
 A kernel is compiled when shapes are first met, a tenth of a second that the disk remembers, and is
 several times as fast. Which of the two computes follows from the shapes met so far and never
@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from neurona.core.apply import apply
+from neurona.core.apply import apply, apply_many
 from neurona.core.op import Array, Op
 from neurona.core.slots import kernels
 from neurona.core.trace import nested, set_grad_enabled
+from neurona.ops.attention import ATTENTION, ATTENTION_GRADIENT
 from neurona.ops.convolution import CONV, CONV_INPUT_GRADIENT, CONV_WEIGHT_GRADIENT
 from neurona.ops.window import WINDOW_ARGMAX, WINDOW_MAX, WINDOW_PUT, WINDOW_SPREAD, WINDOW_SUM
 
@@ -25,8 +26,8 @@ LEAST_TIME = 5e5
 """Nanoseconds in NumPy from which on a kernel is worth its compilation."""
 MOST_SHAPES = 8
 """Shapes for which an op with certain attributes is compiled; later ones run in NumPy."""
-PRODUCT, ELEMENT, PLACE = 0.02, 1.0, 2.0
-"""Nanoseconds of NumPy for a product in BLAS, a copied element, an element of a window."""
+PRODUCT, ELEMENT, PLACE, SCORE = 0.02, 1.0, 2.0, 5.0
+"""Nanoseconds of NumPy for a product in BLAS, a copied element, an element of a window, a power."""
 
 
 def convolution_time(op: Op, first: Array, second: Array, **attrs: Any) -> float:
@@ -49,11 +50,19 @@ def window_time(op: Op, first: Array, *_: Array, **attrs: Any) -> float:
     return float(PLACE * places / share)
 
 
+def attention_time(op: Op, *inputs: Array, **attrs: Any) -> float:
+    """About how long NumPy takes for the scores, their powers and the products with them."""
+    q, k, v = inputs[:3] if op is ATTENTION else inputs[3:6]
+    products = (1 if op is ATTENTION else 2.5) * (q.shape[3] + v.shape[3])
+    return float(math.prod(q.shape[:3]) * k.shape[1] * (SCORE + PRODUCT * products))
+
+
 TIMES: dict[Op, Callable[..., float]] = {
     **dict.fromkeys((CONV, CONV_INPUT_GRADIENT, CONV_WEIGHT_GRADIENT), convolution_time),
     **dict.fromkeys(
         (WINDOW_MAX, WINDOW_ARGMAX, WINDOW_PUT, WINDOW_SUM, WINDOW_SPREAD), window_time
     ),
+    **dict.fromkeys((ATTENTION, ATTENTION_GRADIENT), attention_time),
 }
 
 
@@ -63,7 +72,9 @@ class Kernel:
     def __init__(self, op: Op, attrs: tuple[tuple[str, Any], ...]) -> None:
         from neurona.compiler import compile  # heavy, and seldom wanted
 
-        self.run = compile(lambda *inputs: apply(op, *inputs, **dict(attrs)))
+        # Attention has two results.
+        made: Callable[..., Any] = apply_many if op is ATTENTION else apply
+        self.run = compile(lambda *inputs: made(op, *inputs, **dict(attrs)))
         self.shapes: set[Any] = set()
 
     def takes(self, *inputs: Array) -> bool:
@@ -85,7 +96,8 @@ def evaluated(op: Op, *inputs: Array, **attrs: Any) -> Any:
     if not kernel.takes(*inputs):
         return op.evaluate(*inputs, **attrs)
     with nested(), set_grad_enabled(False):
-        return kernel.run(*inputs).numpy()
+        found = kernel.run(*inputs)
+    return tuple(x.numpy() for x in found) if op is ATTENTION else found.numpy()
 
 
 for _op in TIMES:

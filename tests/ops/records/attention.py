@@ -20,10 +20,8 @@ Case = tuple[int, int, int, int, int, int, bool, Shape | None, str]
 CASES: tuple[Case, ...] = (
     # batch, queries, keys, heads, width, width of values, causal, mask and its kind
     (2, 7, 5, 2, 4, 3, False, None, ""),
-    (1, 5, 7, 2, 3, 3, True, None, ""),
     (2, 19, 18, 2, 5, 17, True, None, ""),
-    (2, 5, 5, 1, 3, 3, False, (2, 1, 1, 5), "bool"),
-    (2, 4, 6, 2, 3, 2, False, (1, 1, 4, 6), "float"),
+    (2, 5, 6, 2, 3, 2, False, (1, 1, 5, 6), "float"),
     (1, 18, 3, 2, 2, 2, False, (1, 2, 18, 1), "bool"),
     (1, 1, 17, 1, 4, 2, False, (1, 1, 1, 17), "bool"),
     (1, 1, 1, 1, 1, 1, False, None, ""),
@@ -208,7 +206,7 @@ GRADIENT = OpRecord(
     scale=gradient_sizes,
     gradient=2,
     gradient_samples=lambda rng: gradient_samples(SMALL, rng, dtypes.float64),
-    differentiable=(0,),  # as a function of all operands: tests/ops/test_attention.py
+    differentiable=(0,),  # as a function of q, k, v it is the second order of attention
     failures=(
         Failure(
             lambda: apply(

@@ -41,7 +41,9 @@ def readable(x: Node, which: int, node: Node) -> bool:
         return place.contiguous(x.shape)
     if which < before_mask(node):
         return place.strides[-1] == 1 or x.shape[-1] == 1
-    if x.shape[2] == 1 or place.strides[2] == 0:
+    if (x.shape[2] == 1 or place.strides[2] == 0) and (
+        x.shape[3] == 1 or place.strides[3] in (0, 1)
+    ):
         return True
     return x.shape == wanted_shape(x, which, node) and place.strides[-1] == 1
 

@@ -35,6 +35,10 @@ KEYS = 512
 """Keys of a block at most: their scores with a strip fill the first cache."""
 CHUNK_FLOPS = 1 << 19
 """Arithmetic that makes a chunk of its own worth while."""
+FEW_QUERIES = 4
+"""Queries that are taken one by one (see `attention_row`); more of them fill a strip."""
+MOST_KEYS = 1 << 13
+"""Keys whose scores with one query are kept on the stack."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,15 @@ class Attention:
         return self.block >= self.sizes.keys
 
     @property
+    def by_rows(self) -> bool:
+        """Whether there are so few queries that a strip of them would be mostly empty."""
+        return self.sizes.queries <= FEW_QUERIES and self.sizes.keys <= MOST_KEYS
+
+    @property
     def items(self) -> int:
+        """Strips of queries, or queries, of all heads."""
         s = self.sizes
-        return s.batch * s.heads * s.strips
+        return s.batch * s.heads * (s.queries if self.by_rows else s.strips)
 
     @property
     def chunks(self) -> int:
@@ -75,7 +85,9 @@ class Attention:
         return s.batch * (s.heads * s.pairs * (2 * (s.width + s.value_width) + 5))
 
     def text(self) -> str:
-        return AttentionEmitter(self).run()
+        from neurona.compiler.machine.attention_row import RowEmitter
+
+        return RowEmitter(self).run() if self.by_rows else AttentionEmitter(self).run()
 
 
 class LogEmitter(Emitter):
@@ -100,6 +112,29 @@ def log_of_sums(strip: int) -> Kernel:
     return Kernel("log_of_sums", tuple(params), 1, (), (nest,))
 
 
+def head_places(text: AttentionText, of: Attention, pair: str, pointers: list[str]) -> list[str]:
+    """Where what belongs to a pair of batch and head lies, in the order of the table."""
+    s = of.sizes
+    head = text.assign(f"srem i64 {pair}, {s.heads}")
+    batch = text.assign(f"sdiv i64 {pair}, {s.heads}")
+    found = []
+    for base, one in zip(pointers, (of.q, of.k, of.v), strict=False):
+        at = text.moved((batch, one.strides[0]), (head, one.strides[2]))
+        found.append(text.pointer(base, text.assign(f"add i64 {at}, {one.offset}")))
+    if of.mask:
+        at = text.moved((batch, of.mask.strides[0]), (head, of.mask.strides[1]))
+        at = text.assign(f"add i64 {at}, {of.mask.offset}")
+        found.append(text.mask_pointer(of.mask, pointers[3], at))
+    y, lse = pointers[-2:]
+    found.append(
+        text.pointer(
+            y, text.moved((batch, s.queries * s.heads * s.value_width), (head, s.value_width))
+        )
+    )
+    found.append(text.pointer(lse, text.moved((pair, s.queries))))
+    return found
+
+
 class AttentionEmitter(AttentionText):
     """LLVM IR: table (q, k, v, the mask if there is one, y, lse)."""
 
@@ -118,26 +153,11 @@ class AttentionEmitter(AttentionText):
         self.write_tiles()
         self.write_strip()
         with self.function("void @kernel(ptr %table, i64 %first, i64 %last)"):
-            q, k, v, *rest = self.table(6 if of.mask else 5)
-            mask = rest.pop(0) if of.mask else ""
-            y, lse = rest
+            pointers = self.table(6 if of.mask else 5)
             with self.loop(*self.part_of_chunks(of.items, of.chunks)) as item:
                 strip = self.assign(f"srem i64 {item}, {s.strips}")
                 pair = self.assign(f"sdiv i64 {item}, {s.strips}")
-                head = self.assign(f"srem i64 {pair}, {s.heads}")
-                batch = self.assign(f"sdiv i64 {pair}, {s.heads}")
-                operands = [
-                    self.pointer(base, self.assign(f"add i64 {at}, {one.offset}"))
-                    for base, one in ((q, of.q), (k, of.k), (v, of.v))
-                    for at in [self.moved((batch, one.strides[0]), (head, one.strides[2]))]
-                ]
-                if of.mask:
-                    at = self.moved((batch, of.mask.strides[0]), (head, of.mask.strides[1]))
-                    at = self.assign(f"add i64 {at}, {of.mask.offset}")
-                    operands.append(self.mask_pointer(of.mask, mask, at))
-                at = self.moved((batch, s.queries * self.row_of_y), (head, s.value_width))
-                operands.append(self.pointer(y, at))
-                operands.append(self.pointer(lse, self.moved((pair, s.queries))))
+                operands = head_places(self, of, pair, pointers)
                 query = self.assign(f"mul i64 {strip}, {s.strip}")
                 self.call_own("@strip", *[f"ptr {one}" for one in operands], f"i64 {query}")
         return "\n".join([*self.finished, *sorted(self.declarations)])
