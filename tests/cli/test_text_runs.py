@@ -97,6 +97,37 @@ def test_a_language_model(run: Run, song: Path) -> None:
     assert "is no language model" in run("generate", "kept").stderr
 
 
+def test_the_state_is_carried_on(run: Run, song: Path) -> None:
+    changes = ["data.windows=consecutive", "training.epochs=1", "training.batch_size=4"]
+    text = CONFIG.replace("steps_per_epoch = 30\n", "")
+    (song / "song.toml").write_text(text, encoding="utf-8")
+    options = [one for change in changes for one in ("--set", change)]
+    done = run("train", "song.toml", *options, "--out", "kept")
+    assert (done.returncode, done.stderr) == (0, "")
+    about = json.loads((song / "kept" / "run.json").read_text())
+    assert about["parameters"]["carry_state"] is True
+    assert "notes" not in about
+
+    # Measured in one stream, each token is said from all that stand before it.
+    model = Model.load(song / "kept")
+    tokenizer = load_tokenizer(song / "kept" / "tokenizer.json")
+    part = TEXT[int(len(TEXT) * 0.9) :]
+    (song / "test.txt").write_text(part, encoding="utf-8")
+    (song / "kept" / "config.toml").write_text(
+        (song / "kept" / "config.toml").read_text().replace("batch_size = 4", "batch_size = 1")
+    )
+    said = json.loads(run("evaluate", "kept", "test.txt", "--json").stdout)
+    scores = model.network(tokenizer.encode(part)[None, :-1]).numpy()[0].astype(np.float64)
+    logs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    surprise = -np.take_along_axis(logs, tokenizer.encode(part)[1:, None], 1).mean()
+    np.testing.assert_allclose(said["loss"], surprise, rtol=1e-5)
+    np.testing.assert_allclose(said["perplexity"], np.exp(surprise), rtol=1e-5)
+
+    gpt = 'network.kind={name="GPT",layers=1,heads=1,features=4}'
+    done = run("train", "song.toml", *options, "--set", gpt)
+    assert "GPT has a context of 16; choose 'random'" in done.stderr
+
+
 def test_mistakes(run: Run, song: Path) -> None:
     for change, said in (
         ("data.tokenizer=charakter", "unknown name 'charakter'; did you mean 'character'?"),

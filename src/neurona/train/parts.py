@@ -21,7 +21,7 @@ Prepare = Callable[[Batch], Batch]
 class Part:
     """A part of the data: a loader, and what is still to be done to each of its batches.
 
-    arrays: what an in-memory loader serves, for the fingerprint.
+    arrays: inputs and targets of all samples, where they lie in memory.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Part:
     def fingerprint(self) -> dict[str, Any]:
         """What shows whether these are the same data in the same order, fit for JSON."""
         checksum = 0
-        for array in self.arrays or self.peek():
+        for array in self.arrays or getattr(self.loader, "arrays", ()) or self.peek():
             checksum = zlib.crc32(repr((array.shape[1:], array.dtype.str)).encode(), checksum)
             checksum = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, checksum)
         return {
@@ -127,7 +127,7 @@ def streamed(
             parts = [*parts[:2], own * parts[2] if weights else own]
         return tuple([as_dtype(part, dtype) for part in parts])
 
-    return Part(loader, prepare, getattr(loader, "arrays", ()))
+    return Part(loader, prepare)
 
 
 def as_dtype(array: NDArray[Any], dtype: Any) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -269,7 +270,7 @@ def worst_mistakes(material: Material, task: str) -> tuple[Found, Arrays]:
     found: Found = {
         "wrong": int(wrong.sum()) if answers is not None else None,
         "samples": [_mistake(material, task, answers, int(i), losses, layout) for i in order],
-        "mean_loss": float(losses.mean()),
+        "mean_loss": float(np.nanmean(losses)) if not np.isnan(losses).all() else math.nan,
         "pictures": layout is not None,
     }
     if layout is None:

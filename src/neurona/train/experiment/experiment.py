@@ -18,6 +18,7 @@ from neurona.core.errors import ArgumentError
 from neurona.data.dataset import Dataset
 from neurona.data.standardize import Standardizer
 from neurona.data.stream import StreamLoader
+from neurona.data.windows import windows
 from neurona.nn.module import Module
 from neurona.optim.optimizer import Optimizer
 from neurona.optim.schedules import make_schedule
@@ -37,7 +38,7 @@ from neurona.train.experiment.parts import (
     outputs_of,
 )
 from neurona.train.experiment.schema import Config, DataConfig, TrainingConfig
-from neurona.train.experiment.texts import KeepTokenizer, TextPart
+from neurona.train.experiment.texts import KeepTokenizer, TextPart, carries
 from neurona.train.history import History
 from neurona.train.losses import NUMBER_LOSSES, name_of
 from neurona.train.model import Model
@@ -78,6 +79,12 @@ def make_model(config: Config, parts: Parts) -> Model:
         raise ArgumentError(
             f"network.layers: the last layer gives {found[0]} outputs, {len(training.classes)} "
             f"classes need {outputs}; leave out its out_features, they follow from the data"
+        )
+    context = getattr(network, "context", None)
+    if carries(training, config) and context is not None:
+        raise ArgumentError(
+            "data.windows: 'consecutive' carries the state on without end, and "
+            f"{type(network).__name__} has a context of {context}; choose 'random'"
         )
     model = Model(
         network,
@@ -153,7 +160,7 @@ def _metrics(config: Config, training: Part, code: str) -> list[Any]:
     if config.training.metrics is not None:
         return list(config.training.metrics)
     if isinstance(training, TextPart):
-        return []
+        return ["perplexity"]
     if not training.classes:
         return ["root_mean_squared_error"]
     return ["binary_accuracy" if code == "binary" else "accuracy"]
@@ -250,6 +257,7 @@ def run(
             class_weight=_class_weight(config.training, parts.training),
             callbacks=_callbacks(config, parts, folder),
             verbose=verbose,
+            carry_state=carries(parts.training, config),
             run=folder,
             resume=resume,
         )
@@ -280,6 +288,9 @@ def _class_weight(config: TrainingConfig, training: Part) -> dict[str, float] | 
 
 def _served(training: Part, config: Config, code: str) -> dict[str, Any]:
     """The training part as arguments of `fit`."""
+    if carries(training, config):
+        size, length = config.training.batch_size, config.data.length
+        return {"x": windows(training.ids, batch_size=size, length=length, drop_last=True)}
     options: dict[str, Any] = {"batch_size": config.training.batch_size, "seed": config.seed}
     whole = encoded(training, code)
     if isinstance(whole, tuple):
@@ -290,6 +301,10 @@ def _served(training: Part, config: Config, code: str) -> dict[str, Any]:
 
 def part_data(part: Part, config: Config, code: str) -> Any:
     """A part to be measured, as `fit` takes it for validation: a pair, or a loader in its order."""
+    if carries(part, config):
+        # No more streams than there are windows, each of which begins without a state.
+        size = min(config.training.batch_size, len(part))
+        return windows(part.ids, batch_size=size, length=config.data.length)
     whole = encoded(part, code)
     if isinstance(whole, tuple):
         return whole
@@ -303,6 +318,6 @@ def evaluate(model: Model, config: Config, part: Part) -> dict[str, float]:
     if isinstance(served, tuple):
         return model.evaluate(*served)
     try:
-        return model.evaluate(served)
+        return model.evaluate(served, carry_state=carries(part, config))
     finally:
         served.close()

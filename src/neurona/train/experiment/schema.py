@@ -79,7 +79,7 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     tokenizer: str | dict[str, Any] = "character"
     length: int = 64
-    windows: Literal["random"] = "random"
+    windows: Literal["random", "consecutive"] = "random"
 
     split: list[float] | None = None
     stratify: bool = True

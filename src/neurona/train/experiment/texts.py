@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from numpy.typing import NDArray
 
@@ -61,6 +61,11 @@ class TextPart(TokenWindows):
     def nats_per_character(self, loss: float) -> float:
         """The loss of a token, spread over the characters."""
         return loss * (len(self.ids) - 1) / max(self.characters - 1, 1)
+
+
+def carries(part: object, config: Config) -> TypeGuard[TextPart]:
+    """Whether a part is a text that is read on from window to window with the state carried on."""
+    return isinstance(part, TextPart) and config.data.windows == "consecutive"
 
 
 class KeepTokenizer(Callback):
