@@ -80,6 +80,48 @@ def layer_outputs(keras: Any) -> Numbers:
     return found | {name: outputs(keras, layers.Activation(name), x) for name in names}
 
 
+@case
+def recurrent_outputs(keras: Any) -> Numbers:
+    layers, x = keras.layers, pattern((2, 5, 3), 8) * 2
+    inside = layers.Dense(2, activation="tanh")
+    backward = layers.LSTM(2, go_backwards=True, return_sequences=True)
+    found = {
+        "simple": layers.SimpleRNN(4, "relu", return_sequences=True),
+        "simple, backwards": layers.SimpleRNN(4, go_backwards=True, return_sequences=True),
+        "lstm": layers.LSTM(4, use_bias=False, recurrent_activation="hard_sigmoid"),
+        "lstm, all steps": layers.LSTM(4, return_sequences=True, dropout=0.5),
+        "gru": layers.GRU(4, return_sequences=True),
+        "gru, backwards": layers.GRU(4, go_backwards=True, recurrent_dropout=0.5),
+        "gru, resets first": layers.GRU(4, reset_after=False, return_sequences=True),
+        "both ways": layers.Bidirectional(layers.GRU(4, return_sequences=True)),
+        "both ways, last": layers.Bidirectional(layers.LSTM(4), merge_mode="ave"),
+        "two layers": layers.Bidirectional(
+            layers.SimpleRNN(2, return_sequences=True), "mul", backward_layer=backward
+        ),
+        "every step": layers.TimeDistributed(inside),
+    }
+    return {name: outputs(keras, layer, x) for name, layer in found.items()}
+
+
+@case
+def recurrent_learning(keras: Any) -> Numbers:
+    layers = keras.layers
+    tokens = np.random.default_rng(0).integers(0, 6, (20, 7))
+    model = keras.Sequential(
+        [
+            keras.Input((7,), dtype="int64"),
+            layers.Embedding(6, 3),
+            layers.Bidirectional(layers.LSTM(4, return_sequences=True, kernel_regularizer="l2")),
+            layers.GRU(3),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    set_weights(model)
+    model.compile(optimizer=keras.optimizers.Adam(0.05), loss="binary_crossentropy")
+    y = (tokens[:, :1] > 2).astype(np.float32)
+    return numbers(model.fit(tokens, y, batch_size=8, epochs=4, shuffle=False, verbose=0))
+
+
 def wired(keras: Any) -> Any:
     """Two inputs, a layer used twice, several ways of merging, a model inside."""
     layers = keras.layers

@@ -149,6 +149,24 @@ class Scaled(keras.layers.Layer):
         return self.factor * x
 
 
+def test_recurrent_layers_are_saved(tmp_path: Path) -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((6,), dtype="int64"),
+            layers.Embedding(5, 3),
+            layers.Bidirectional(layers.LSTM(4, return_sequences=True, name="inner"), "sum"),
+            layers.TimeDistributed(layers.Dense(3)),
+            layers.GRU(2, reset_after=False),
+        ]
+    )
+    x = np.arange(12).reshape(2, 6) % 5
+    model.save(tmp_path)
+    again = keras.models.load_model(tmp_path)
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+    assert again.layers[1].backward_layer.name == "backward_inner"
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
 def test_a_layer_of_ones_own_learns_and_is_saved(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((3,)), Scaled(0.5), layers.Dropout(0.0)])
     model.compile(keras.optimizers.SGD(0.1), lambda t, y: ne.mean((t - y) * (t - y), axis=-1))
@@ -267,7 +285,13 @@ def fit(x: Any, y: Any, loss: str = "mse", **options: Any) -> Callable[[], Any]:
 
 X = np.ones((5, 3))
 WRONG: list[tuple[Callable[[], Any], type[NeuronaError], str]] = [
-    (lambda: layers.LSTM, ArgumentError, "no LSTM; recurrent.*come later .*Dense"),
+    (lambda: layers.Attention, ArgumentError, "no Attention; .* are in neurona.nn .*Dense"),
+    (lambda: layers.LSTM(4, stateful=True), ArgumentError, "stateful is not there; .*carry_state"),
+    (lambda: layers.GRU(4, return_state=True), ArgumentError, "return_state is not there; models"),
+    (lambda: layers.GRU(4, input_dim=3)(X), ShapeError, r"GRU: the input must be .*\(None, 3\)"),
+    (lambda: layers.Bidirectional(layers.Dense(3)), ArgumentError, "needs a SimpleRNN, LSTM or G"),
+    (lambda: layers.Bidirectional(layers.GRU(3), "max"), ArgumentError, "one of concat, sum"),
+    (lambda: layers.TimeDistributed(layers.Dense), ArgumentError, "needs a layer, not type"),
     (lambda: layers.Conv2d, ArgumentError, "no Conv2d; did you mean 'Conv2D'"),
     (lambda: layers.Dense(3, unit=2), ArgumentError, "'unit'; did you mean 'units'"),
     (lambda: layers.Dense(3, kernel_constraint="x"), ArgumentError, "'kernel_constraint' is not"),

@@ -35,6 +35,8 @@ ABSENT = (
     "lora_alpha",
     "lora_rank",
     "quantization_config",
+    "recurrent_constraint",
+    "use_cudnn",
     "weights",
 )
 """Arguments of Keras's layers that are not there."""

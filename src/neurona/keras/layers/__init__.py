@@ -41,6 +41,7 @@ from neurona.keras.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from neurona.keras.layers.recurrent import GRU, LSTM, SimpleRNN
 from neurona.keras.layers.regularization import Dropout, GaussianNoise
 from neurona.keras.layers.reshaping import Flatten, Input, InputLayer, Reshape
 from neurona.keras.layers.resizing import (
@@ -54,9 +55,12 @@ from neurona.keras.layers.resizing import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from neurona.keras.layers.wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
     "Activation",
     "Add",
     "Average",
@@ -64,6 +68,7 @@ __all__ = [
     "AveragePooling2D",
     "AveragePooling3D",
     "BatchNormalization",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -102,8 +107,10 @@ __all__ = [
     "Reshape",
     "SeparableConv1D",
     "SeparableConv2D",
+    "SimpleRNN",
     "Softmax",
     "Subtract",
+    "TimeDistributed",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
@@ -113,13 +120,13 @@ __all__ = [
 ]
 
 
-_LATER = ("LSTM", "GRU", "RNN", "Recurrent", "Bidirectional", "Attention")
+_ABSENT = ("Cell", "RNN", "Attention")
 
 
 def __getattr__(name: str) -> Any:
     if name[:1].isupper():
-        later = any(part in name for part in _LATER)
-        why = "; recurrent and attention layers come later" if later else ""
+        absent = any(part in name for part in _ABSENT)
+        why = "; recurrent cells and attention are in neurona.nn" if absent else ""
         # Not an AttributeError, of which `from … import` would keep only the name.
         raise ArgumentError(
             f"keras.layers: there is no {name}{why or nearest(name, __all__)} "

@@ -1,0 +1,334 @@
+"""Recurrent layers with Keras's arguments, gates and layouts of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neurona.autodiff import scan
+from neurona.core.errors import ArgumentError, ShapeError
+from neurona.core.op import Array
+from neurona.core.tensor import Tensor
+from neurona.core.variable import Variable
+from neurona.keras import activations, initializers, regularizers
+from neurona.keras.layer import Layer, Weight, filled
+from neurona.keras.symbolic import Shape
+from neurona.nn import functional
+from neurona.nn.functional.dropout import check_probability
+from neurona.nn.linear import extent
+from neurona.ops.create import ones, zeros
+from neurona.ops.generator import Generator
+from neurona.ops.join import concat, split
+from neurona.ops.matmul import matmul
+from neurona.ops.operand import operand
+from neurona.ops.shape import flip, permute_dims
+
+State = tuple[Tensor, ...]
+
+
+class Recurrent(Layer):
+    """The base of the recurrent layers: a state carried along the time.
+
+    x: (batch, time, inputs). Result: the last h, (batch, units), or every step's with
+    `return_sequences`, (batch, time, units).
+    kernel: (inputs, gates·units), recurrent_kernel: (units, gates·units), bias.
+    dropout, recurrent_dropout: in training, of the inputs and of the state in its products, with
+    one mask for all steps.
+    go_backwards: from the end to the start; the steps' h are in the order of the steps then.
+    unroll: taken and left alone; the compiled loop needs none.
+    """
+
+    GATES = 1
+    STATES = 1
+    kernel_initializer: Any
+    recurrent_initializer: Any
+    bias_initializer: Any
+    kernel_regularizer: Any
+    recurrent_regularizer: Any
+    bias_regularizer: Any
+    dropout: float
+    recurrent_dropout: float
+    return_sequences: bool
+    go_backwards: bool
+
+    def __init__(self, **common: Any) -> None:
+        # Keras's names of what is the same for all of them.
+        options = {name: common.pop(name) for name in list(common) if name in _SHARED}
+        super().__init__(**common)
+        for name in ("return_state", "stateful"):
+            if options[name]:
+                raise ArgumentError(f"{self.title}: {name} is not there; {_INSTEAD[name]}")
+        self.units = extent(self.title, "units", options["units"])
+        self.activation = activations.name_of(options["activation"])
+        self._activate = activations.get(options["activation"])
+        self.use_bias = bool(options["use_bias"])
+        for name in ("kernel", "recurrent", "bias"):
+            given = options[f"{name}_initializer"]
+            setattr(self, f"{name}_initializer", initializers.get(given))
+            setattr(self, f"{name}_regularizer", regularizers.get(options[f"{name}_regularizer"]))
+        for name in ("dropout", "recurrent_dropout"):
+            check_probability(self.title, options[name])
+            setattr(self, name, options[name])
+        for name in ("return_sequences", "return_state", "go_backwards", "stateful", "unroll"):
+            setattr(self, name, bool(options[name]))
+        self.seed = options["seed"]
+        self._generator = None if self.seed is None else Generator(self.seed)
+
+    def build(self, shape: Shape) -> None:
+        inputs = shape[-1]
+        if len(shape) != 3 or inputs is None:
+            raise ShapeError(f"{self.title}: the input must be (batch, time, inputs), not {shape}")
+        columns = self.GATES * self.units
+        self.kernel = Variable(filled(self.kernel_initializer, (inputs, columns)))
+        self.recurrent_kernel = Variable(filled(self.recurrent_initializer, (self.units, columns)))
+        self.bias = Variable(self.first_bias()) if self.use_bias else None
+
+    def first_bias(self) -> Array:
+        """The bias before training."""
+        return filled(self.bias_initializer, (self.GATES * self.units,))
+
+    def forward(self, x: Any) -> Tensor:
+        every, last = self.run(x)
+        if not self.return_sequences:
+            return last
+        return flip(every, axis=1) if self.go_backwards else every
+
+    def run(self, x: Any) -> tuple[Tensor, Tensor]:
+        """The h of every step, (batch, time, units), where its x is; the last, (batch, units)."""
+        rows = permute_dims(operand(x), (1, 0, 2))
+        _, batch, inputs = rows.shape
+        if rows.shape[0] == 0:
+            raise ShapeError(f"{self.title}: x {operand(x).shape} is an empty sequence")
+        mask = self._mask(self.dropout, (batch, inputs))
+        z = self.before(rows if mask is None else rows * mask)
+        mask = self._mask(self.recurrent_dropout, (batch, self.units))
+
+        def step(state: State, row: Tensor) -> tuple[State, Tensor]:
+            state = self.step(row, state, state[0] if mask is None else state[0] * mask)
+            return state, state[0]
+
+        start = (zeros((batch, self.units), dtype=rows.dtype),) * self.STATES
+        last, every = scan(step, start, z, reverse=self.go_backwards)
+        return permute_dims(every, (1, 0, 2)), last[0]
+
+    def _mask(self, p: float, shape: tuple[int, ...]) -> Tensor | None:
+        if not (self.training and p):
+            return None
+        return functional.dropout(ones(shape), p, generator=self._generator)
+
+    def before(self, rows: Tensor) -> Tensor:
+        """What a step takes of its input: the products of all, with the bias."""
+        z = matmul(rows, self.kernel)
+        return z if self.bias is None else z + self.bias
+
+    def step(self, row: Tensor, state: State, h: Tensor) -> State:
+        """The next state. h: that of the state, perhaps with dropout, for the products."""
+        raise NotImplementedError(f"{type(self).__name__} must define step(self, row, state, h)")
+
+    def own_weights(self) -> Sequence[Weight]:
+        if not self.built:
+            return ()
+        names = ("kernel", "recurrent_kernel", "bias")
+        pairs = [(name, getattr(self, name)) for name in names]
+        return [Weight(name, variable) for name, variable in pairs if variable is not None]
+
+    def penalties(self) -> Sequence[Tensor]:
+        terms = [
+            (self.kernel_regularizer, self.kernel),
+            (self.recurrent_regularizer, self.recurrent_kernel),
+            (self.bias_regularizer, self.bias),
+        ]
+        return [term(weight) for term, weight in terms if term is not None and weight is not None]
+
+
+_SHARED = (
+    "units", "activation", "use_bias",
+    "kernel_initializer", "recurrent_initializer", "bias_initializer",
+    "kernel_regularizer", "recurrent_regularizer", "bias_regularizer",
+    "dropout", "recurrent_dropout", "seed",
+    "return_sequences", "return_state", "go_backwards", "stateful", "unroll",
+)  # fmt: skip
+_INSTEAD = {
+    "return_state": "models have one output; neurona.nn's layers return their state",
+    "stateful": "train.Model.fit(carry_state=True) carries the state of a neurona.nn network on",
+}
+
+
+class SimpleRNN(Recurrent):
+    """h' = activation(x·kernel + h·recurrent_kernel + bias): Elman's network.
+
+    Arguments, shapes and options: `Recurrent`. Source: Keras's `SimpleRNN`.
+
+    >>> import numpy as np
+    >>> from neurona.keras import layers
+    >>> layer = layers.SimpleRNN(4, return_sequences=True)
+    >>> layer(np.ones((2, 5, 3), np.float32)).shape
+    (2, 5, 4)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        *,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        seed: int | None = None,
+        **common: Any,
+    ) -> None:
+        given = locals()
+        super().__init__(**{name: given[name] for name in _SHARED}, **common)
+
+    def step(self, row: Tensor, state: State, h: Tensor) -> State:
+        return (self._activate(row + matmul(h, self.recurrent_kernel)),)
+
+
+class LSTM(Recurrent):
+    """c' = σ(f)·c + σ(i)·tanh(g), h' = σ(o)·tanh(c'): long short-term memory.
+
+    i, f, g, o are the four parts of x·kernel + h·recurrent_kernel + bias; `recurrent_activation`
+    stands for σ and `activation` for tanh. unit_forget_bias: the forget gate's bias begins as 1.
+    Other arguments, shapes and options: `Recurrent`. Source: Keras's `LSTM`.
+
+    >>> import numpy as np
+    >>> from neurona.keras import layers
+    >>> layer = layers.LSTM(4)
+    >>> layer(np.ones((2, 5, 3), np.float32)).shape, [w.shape for w in layer.get_weights()]
+    ((2, 4), [(3, 16), (4, 16), (16,)])
+    """
+
+    GATES = 4
+    STATES = 2
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        *,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        **common: Any,
+    ) -> None:
+        given = locals()
+        super().__init__(**{name: given[name] for name in _SHARED}, **common)
+        self.recurrent_activation = activations.name_of(recurrent_activation)
+        self._gate = activations.get(recurrent_activation)
+        self.unit_forget_bias = unit_forget_bias
+
+    def first_bias(self) -> Array:
+        bias = super().first_bias()
+        if self.unit_forget_bias:
+            bias = np.array(bias)
+            bias[self.units : 2 * self.units] = 1
+        return bias
+
+    def step(self, row: Tensor, state: State, h: Tensor) -> State:
+        i, f, g, o = split(row + matmul(h, self.recurrent_kernel), 4, axis=-1)
+        c = self._gate(f) * state[1] + self._gate(i) * self._activate(g)
+        return self._gate(o) * self._activate(c), c
+
+
+class GRU(Recurrent):
+    """h' = z·h + (1 − z)·n: gated recurrent units; the kernels hold z, r and n, in this order.
+
+    n = tanh(x_n + r·(h·U_n + b_n)) with `reset_after`, whose bias is (2, 3·units), that of the
+    inputs and that of the state; else n = tanh(x_n + (r·h)·U_n). `recurrent_activation` is that of
+    z and r, `activation` stands for tanh.
+    Other arguments, shapes and options: `Recurrent`. Source: Keras's `GRU`.
+
+    >>> import numpy as np
+    >>> from neurona.keras import layers
+    >>> layer = layers.GRU(4)
+    >>> layer(np.ones((2, 5, 3), np.float32)).shape, [w.shape for w in layer.get_weights()]
+    ((2, 4), [(3, 12), (4, 12), (2, 12)])
+    """
+
+    GATES = 3
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        *,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        reset_after: bool = True,
+        **common: Any,
+    ) -> None:
+        given = locals()
+        super().__init__(**{name: given[name] for name in _SHARED}, **common)
+        self.recurrent_activation = activations.name_of(recurrent_activation)
+        self._gate = activations.get(recurrent_activation)
+        self.reset_after = reset_after
+
+    def first_bias(self) -> Array:
+        columns = 3 * self.units
+        return filled(self.bias_initializer, (2, columns) if self.reset_after else (columns,))
+
+    def before(self, rows: Tensor) -> Tensor:
+        z = matmul(rows, self.kernel)
+        if self.bias is None:
+            return z
+        if not self.reset_after:
+            return z + self.bias
+        gates = concat([self.bias[1, : 2 * self.units], zeros((self.units,), dtype=z.dtype)])
+        return z + (self.bias[0] + gates)
+
+    def step(self, row: Tensor, state: State, h: Tensor) -> State:
+        units = self.units
+        if self.reset_after:
+            hz, hr, hn = split(matmul(h, self.recurrent_kernel), 3, axis=-1)
+        else:
+            hz, hr = split(matmul(h, self.recurrent_kernel[:, : 2 * units]), 2, axis=-1)
+        xz, xr, xn = split(row, 3, axis=-1)
+        z, r = self._gate(xz + hz), self._gate(xr + hr)
+        if not self.reset_after:
+            more = matmul(r * h, self.recurrent_kernel[:, 2 * units :])
+        elif self.bias is None:
+            more = r * hn
+        else:
+            more = r * (hn + self.bias[1, 2 * units :])
+        return (z * state[0] + (1 - z) * self._activate(xn + more),)
