@@ -18,6 +18,8 @@ from neurona.text import (
     BeamSearch,
     CharacterTokenizer,
     TokenGenerator,
+    Vocabulary,
+    WordTokenizer,
     keep_top_k,
     keep_top_p,
 )
@@ -153,6 +155,9 @@ def test_writing(elman: Elman) -> None:
     follows = generator.write(characters, "he", 5, file=out)
     assert out.getvalue() == f"he{follows}\n"
     assert follows == characters.decode(by_definition(elman, [2, 1], 5))
+    words = WordTokenizer(Vocabulary(["el", "gato", "es", "mi", "."]))
+    follows = generator.write(words, "el gato", 3, file=out)
+    assert follows == words.decode([0, 1, *by_definition(elman, [0, 1], 3)])[len("el gato") :]
 
 
 def test_kept_tokens() -> None:
@@ -217,6 +222,8 @@ def test_errors(gpt: GPT, greedy: TokenGenerator) -> None:
     ):
         with pytest.raises(error, match=message):
             greedy.generate(prompts, 3)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="prompt 0 is empty"):
+        greedy.stream([], 3)
     with pytest.raises(ArgumentError, match="length -1"):
         greedy.generate([[1]], -1)
     for options, message in (

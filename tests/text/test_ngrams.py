@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -197,17 +195,3 @@ def test_errors() -> None:
         model.sample([], 3, temperature=0)
     with pytest.raises(IndexOutOfRangeError, match="token 1 is -1"):
         model.log_probabilities([0, -1])
-
-
-@pytest.mark.slow
-def test_five_words_of_wikitext(data_folder: Path) -> None:
-    """Modified Kneser–Ney, 2.1 M tokens, 10,000 words: 112.4 on the test text."""
-    texts = [
-        (data_folder / "wikitext-2" / f"{n}.txt").read_text("utf-8") for n in ("train", "test")
-    ]
-    tokenizer = WordTokenizer.train(texts[0], 10_000, cut="spaces")
-    known, unseen = map(tokenizer.encode, texts)
-    began = time.perf_counter()
-    model = NGramModel(known, vocabulary_size=len(tokenizer), order=5)
-    assert time.perf_counter() - began < 120
-    assert 112 < model.perplexity(unseen) < 113

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -110,7 +111,9 @@ class TokenGenerator:
         state: Any = None,
     ) -> Iterator[int]:
         """The tokens that `generate([prompt], …)` gives, as they come."""
-        run = _Sequences(self, [prompt], length, seed, state)
+        return self._tokens(_Sequences(self, [prompt], length, seed, state))
+
+    def _tokens(self, run: _Sequences) -> Iterator[int]:
         rounds = 1
         given = 0
         while not run.finished:
@@ -135,10 +138,13 @@ class TokenGenerator:
         file: where to, by default the terminal.
         """
         out = sys.stdout if file is None else file
-        tokens = self.stream(tokenizer.encode(prompt), length, seed=seed)
+        before = tokenizer.encode(prompt)
+        stream = self.stream(before, length, seed=seed)
         out.write(prompt)
+        # The prompt again, since what stands between it and the next depends on both.
+        all_pieces = tokenizer.pieces(itertools.chain(map(int, before), stream))
         pieces = []
-        for piece in tokenizer.pieces(tokens):
+        for piece in itertools.islice(all_pieces, len(before), None):
             pieces.append(piece)
             out.write(piece)
             out.flush()
