@@ -38,7 +38,7 @@ def test_commands(run: Run, folder: Path, data_folder: Path, demo_run: tuple[Pat
     (folder / "song.txt").write_text("".join(lines), encoding="utf-8")
     (folder / "another.txt").write_text("Once there were 7 birds.\n" * 9, encoding="utf-8")
     shutil.copytree(demo_run[0] / "neurona-demo", folder / "neurona-demo")
-    assert len(commands()) == 30
+    assert len(commands()) == 29
     for command, said in commands():
         name, *arguments = shlex.split(command)
         assert name == "neurona"
@@ -47,7 +47,7 @@ def test_commands(run: Run, folder: Path, data_folder: Path, demo_run: tuple[Pat
         if arguments[0] == "train" and "training.epoch=5" not in arguments:
             arguments += ["--set", "training.epochs=2"]
         if arguments[:2] == ["train", "song.toml"]:
-            arguments += ["--set", "network.kind.layers=1", "--set", "training.steps_per_epoch=3"]
+            arguments += ["--set", "network.kind.features=8", "--set", "training.steps_per_epoch=3"]
         if arguments[0] == "resume":
             arguments[-1] = "training.epochs=3"
         done = run(*arguments)

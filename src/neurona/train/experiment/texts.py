@@ -130,7 +130,7 @@ def text_part(text: str, tokenizer: Tokenizer, config: Config, name: str) -> Tex
 
     Raises `ArgumentError` for one that is too short, `DataError` for characters without a token.
     """
-    ids, length, draws = tokenizer.encode(text), config.data.length, None
+    ids, length, draws = _encoded(text, tokenizer, name), config.data.length, None
     if name == "training" and config.data.windows == "random":
         steps, batch = config.training.steps_per_epoch, config.training.batch_size
         draws = max(1, len(ids) // length) if steps is None else steps * batch
@@ -140,6 +140,16 @@ def text_part(text: str, tokenizer: Tokenizer, config: Config, name: str) -> Tex
         raise ArgumentError(
             f"data.length: {error}; the {name} part is no longer: choose a shorter length or "
             "another split"
+        ) from None
+
+
+def _encoded(text: str, tokenizer: Tokenizer, name: str) -> NDArray[Any]:
+    try:
+        return tokenizer.encode(text)
+    except DataError as error:
+        raise DataError(
+            f"the {name} part: {error}, as in data.tokenizer = {{ name = "
+            '"character", unknown = "<unk>" }'
         ) from None
 
 
