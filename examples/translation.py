@@ -22,6 +22,7 @@ import numpy as np
 import neurona as ne
 from neurona import models, nn, optim, text
 from neurona.core import config as settings
+from neurona.core.errors import DataError
 from neurona.models.sequence_to_sequence import scheduled_inputs
 from neurona.nn import functional as F
 from neurona.text.pairs import Pair, normalised, padded
@@ -84,6 +85,8 @@ class Language:
         return len(self.tokenizer) - 1
 
     def encode(self, sentence: str) -> Any:
+        if not sentence.strip():
+            raise DataError("translation: the sentence is empty; leave it out")
         return self.tokenizer.encode(" " + normalised(sentence))
 
     def decode(self, ids: Any) -> str:

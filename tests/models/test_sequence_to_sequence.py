@@ -108,13 +108,13 @@ def test_it_is_described_and_made_again(network: models.SequenceToSequence) -> N
 
 
 def test_mistakes(network: models.SequenceToSequence) -> None:
-    with pytest.raises(ShapeError, match="empty sequence"):
+    with pytest.raises(ShapeError, match=r"source must be .* at least one step"):
         network(SOURCE[:, :0], TARGET)
-    with pytest.raises(IndexOutOfRangeError, match=r"10"):
+    with pytest.raises(IndexOutOfRangeError, match=r"source\[2, 3\] is 10; the tokens are 0…9"):
         network(SOURCE + 3, TARGET)
-    with pytest.raises(ShapeError, match=r"target \(3,\) must be token numbers \(batch, time\)"):
+    with pytest.raises(ShapeError, match=r"target must be \(batch, time\) .* not \(3,\)"):
         network(SOURCE, TARGET[:, 0])
-    with pytest.raises(TypeError, match="source must be integers, not float64"):
+    with pytest.raises(TypeError, match="source are integers, not float64"):
         network(SOURCE / 2, TARGET)
     with pytest.raises(ArgumentError, match="lengths"):
         network(SOURCE, TARGET, [0, 1, 4])

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from neurona.core.errors import DataError, ShapeError
+
 from ..pages import DOCS
 
 
@@ -61,6 +63,10 @@ def test_the_transformer_is_drawn(names: dict[str, Any], tmp_path: Path) -> None
     network = names["make"](config, source, target).eval()
     names["draw"](network, [unseen[0][0]], source, target, config, tmp_path / "attention.png")
     assert (tmp_path / "attention.png").is_file()
+    with pytest.raises(DataError, match="the sentence is empty"):
+        names["translate"](network, ["Hola.", " "], source, target, config)
+    with pytest.raises(ShapeError, match="more than the table of positions holds, context 100"):
+        names["translate"](network, ["Hola. " * 100], source, target, config)
 
 
 @pytest.mark.slow

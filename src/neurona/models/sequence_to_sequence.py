@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 from neurona import nn
-from neurona.core import dtypes
-from neurona.core.errors import ArgumentError, DTypeError, ShapeError
+from neurona.core.errors import ArgumentError
 from neurona.core.tensor import Tensor
 from neurona.core.trace import no_grad
 from neurona.core.variable import Variable
 from neurona.nn import functional as F
+from neurona.nn.functional.checks import check_tokens
 from neurona.nn.module import Module
 from neurona.ops.broadcast import reshape
 from neurona.ops.compare import where
@@ -24,7 +24,7 @@ from neurona.ops.create import arange, full, zeros
 from neurona.ops.generator import Generator
 from neurona.ops.join import concat
 from neurona.ops.matmul import matmul
-from neurona.ops.operand import cast, operand
+from neurona.ops.operand import operand
 from neurona.ops.reduce import argmax
 from neurona.ops.shape import expand_dims, permute_dims
 from neurona.ops.softmax import softmax
@@ -117,7 +117,7 @@ class SequenceToSequence(Module):
 
         source: (batch, time). lengths: as above. Result: tensors (batch, …) by name.
         """
-        tokens = _tokens("source", source)
+        tokens = check_tokens(type(self).__name__, source, self.source_size, "source")
         memory, state = self.encoder(self._embedded(self.source_table, tokens), lengths=lengths)
         h, c = [self._joined(part) for part in state]
         if not self.attention:
@@ -135,7 +135,7 @@ class SequenceToSequence(Module):
         Result: the scores (batch, time, target_size) of what follows each, and the state after
         them.
         """
-        s, after = self._decoded(_tokens("target", tokens), state)
+        s, after = self._decoded(tokens, state)
         if self.combine is not None:
             share = self._shares(s, state)
             context = matmul(share, state["memory"])  # (batch, target time, hidden)
@@ -154,10 +154,11 @@ class SequenceToSequence(Module):
                 "SequenceToSequence.attention_map: it was made with attention=False"
             )
         state = self.begin(source, lengths)
-        return self._shares(self._decoded(_tokens("target", target), state)[0], state)
+        return self._shares(self._decoded(target, state)[0], state)
 
-    def _decoded(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+    def _decoded(self, target: Any, state: State) -> tuple[Tensor, State]:
         """The decoder's states (batch, time, hidden), and what `read` goes on from."""
+        tokens = check_tokens(type(self).__name__, target, self.target_size, "target")
         before = tuple(permute_dims(state[name], (1, 0, 2)) for name in ("h", "c"))
         s, last = self.decoder(self._embedded(self.target_table, tokens), before)
         h, c = [permute_dims(part, (1, 0, 2)) for part in last]
@@ -205,19 +206,8 @@ def scheduled_inputs(
     >>> scheduled_inputs(network, source, inputs, share=0.0)
     Tensor([[2, 7, 9]], dtype=int64)
     """
-    tokens = _tokens("inputs", inputs)
+    tokens = operand(inputs)
     with no_grad():
         said = argmax(network(source, tokens, lengths), axis=-1)
     own = concat([tokens[:, :1], said[:, :-1]], axis=1)
     return where(bernoulli(share, tokens.shape, generator=generator), own, tokens)
-
-
-def _tokens(name: str, tokens: Any) -> Tensor:
-    found = operand(tokens)
-    if found.ndim != 2:
-        raise ShapeError(
-            f"SequenceToSequence: {name} {found.shape} must be token numbers (batch, time)"
-        )
-    if not dtypes.is_integer(found.dtype):
-        raise DTypeError(f"SequenceToSequence: {name} must be integers, not {found.dtype}")
-    return cast(found, dtypes.int64)
