@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from neurona.core.dtypes import DType, is_float
 from neurona.core.errors import ArgumentError
-from neurona.core.lowering import Contraction, Convolution, Elementwise, Reduction
+from neurona.core.lowering import Attention, Contraction, Convolution, Elementwise, Reduction
 from neurona.core.node import Node
 from neurona.core.op import Shape, Spec
 from neurona.core.tensor import Tensor
 from neurona.core.trace import recording, set_grad_enabled
 from neurona.nn.running import RUNNING
+from neurona.ops.attention import pairs
 from neurona.ops.operand import operand
 
 if TYPE_CHECKING:
@@ -151,6 +152,13 @@ def _flops(node: Node) -> int:
         case Convolution(by=by):
             places = node if by == "y" else node.inputs[0]
             return 2 * math.prod(places.shape) * math.prod(node.inputs[1].shape[1:])
+        case Attention(by="y"):
+            (batch, queries, heads, width), (_, keys, _, value_width) = (
+                node.inputs[0].shape,
+                node.inputs[2].shape,
+            )
+            met = pairs(queries, keys, node.attrs["causal"])
+            return 2 * batch * heads * met * (width + value_width)
         case Elementwise() if is_float(node.dtype) and node.op.name != "cast":
             return size
         case Reduction():

@@ -125,6 +125,14 @@ def places(q: Shape, k: Shape, v: Shape) -> list[tuple[int, Shape]]:
     return found
 
 
+def pairs(queries: int, keys: int, causal: bool) -> int:
+    """How many pairs of query and key meet."""
+    if not causal:
+        return queries * keys
+    part = min(queries, keys)
+    return part * (part + 1) // 2 + (queries - part) * keys
+
+
 # --- values ---
 
 

@@ -15,6 +15,7 @@ from neurona.compiler.machine.pack import PanelText
 from neurona.compiler.machine.text import Value, float_literal
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
+from neurona.ops.attention import pairs
 
 LOG2_E = math.log2(math.e)
 MAGIC = 12582912.0
@@ -90,11 +91,7 @@ class Sizes:
     @property
     def pairs(self) -> int:
         """Pairs of query and key that meet, of one head."""
-        if not self.causal:
-            return self.queries * self.keys
-        whole = max(0, self.queries - self.keys)
-        part = self.queries - whole
-        return part * (part + 1) // 2 + whole * self.keys
+        return pairs(self.queries, self.keys, self.causal)
 
 
 class AttentionText(PanelText):
