@@ -295,3 +295,14 @@ def test_operands_are_packed_where_it_pays() -> None:
     assert product(128, 784, 512, (1, 784)).right is not None
     assert product(10, 30, 10, (1, 30)).right is not None
     assert product(1000, 1000, 1000, (1000, 1)).right is not None
+
+
+def test_an_operand_of_several_products_is_packed_once() -> None:
+    rng = np.random.default_rng(0)
+    slopes, *xs = [rng.normal(size=(1024, n)).astype(np.float32) for n in (1024, 130, 200)]
+    products = ne.compile(lambda g, x, y: (g.T @ x, g.T @ y))
+    kinds = [kernel.kind for kernel in products.explain(slopes, *xs).kernels]
+    assert kinds.count("pack") == 3
+    for x, found in zip(xs, products(slopes, *xs), strict=True):
+        exact, total = exact_product(slopes.T, x)
+        assert_close(found.numpy(), exact.astype(np.float32), 1024, total)

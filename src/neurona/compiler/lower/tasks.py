@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from neurona.compiler.ir.storage import Storage, storage_of
+from neurona.compiler.ir.storage import Key, Storage, storage_of
 from neurona.compiler.ir.views import Layout, aligned, is_generator, is_view, layout
 from neurona.compiler.lower import control
 from neurona.compiler.lower.attention import attention_tasks
@@ -24,6 +24,7 @@ from neurona.compiler.lower.transpose import transposed_task
 from neurona.compiler.machine import native
 from neurona.compiler.machine.finish import tiles_of
 from neurona.compiler.machine.matmul import Matmul, lanes_for
+from neurona.compiler.machine.pack import Packing
 from neurona.compiler.machine.scan import Running, lines
 from neurona.compiler.machine.sort import Sorting
 from neurona.core import dtypes
@@ -47,10 +48,11 @@ def build_tasks(
     layouts: dict[int, Layout] = {}
     stored = _stored(order, outputs, fusion)
     tasks: list[Task] = []
-    for group in _group_order(fusion):
+    panels = Panels()
+    for level, group in _group_order(fusion):
         node = group.nodes[0]
         if group.product is not None:
-            tasks += _product_tasks(group, fusion, layouts, stored)
+            tasks += panels.once(level, _product_tasks(group, fusion, layouts, stored))
         elif (copied := transposed_task(group, layouts)) is not None:
             tasks.append(copied)
         elif group.loops:
@@ -81,8 +83,38 @@ def build_tasks(
     return tasks, layouts
 
 
-def _group_order(fusion: Fusion) -> list[Group]:
-    """Groups, each after those it needs, by the length of the longest way there.
+class Panels:
+    """Operands that are packed once for several products, such as gradients of two weights.
+
+    They are shared by products that can begin at the same time: to keep panels for long costs more
+    than to pack them again.
+    """
+
+    def __init__(self) -> None:
+        self.level = -1
+        self.known: dict[tuple[Key, Packing], Storage] = {}
+
+    def once(self, level: int, made: list[Task]) -> list[Task]:
+        """The tasks of a product that can begin at this level, without packings done before."""
+        if level != self.level:
+            self.level = level
+            self.known.clear()
+        tasks: list[Task] = []
+        others: dict[Key, Storage] = {}
+        for task in made:
+            if task.pack is None:
+                buffers = tuple(others.get(storage.key, storage) for storage in task.buffers)
+                tasks.append(replace(task, buffers=buffers))
+                continue
+            source, panels = task.buffers
+            others[panels.key] = self.known.setdefault((source.key, task.pack), panels)
+            if others[panels.key] is panels:
+                tasks.append(task)
+        return tasks
+
+
+def _group_order(fusion: Fusion) -> list[tuple[int, Group]]:
+    """Groups, each after those it needs, with the length of the longest way there, by that.
 
     So a gradient is used as soon as it is there, and what checkpoints compute again waits.
     """
@@ -95,7 +127,7 @@ def _group_order(fusion: Fusion) -> list[Group]:
         for group in ready:
             levels[id(group)] = 1 + max((levels[id(g)] for g in group.before), default=0)
         waiting = [g for g in waiting if id(g) not in levels]
-    return sorted(fusion.groups, key=lambda group: levels[id(group)])
+    return sorted([(levels[id(g)], g) for g in fusion.groups], key=lambda pair: pair[0])
 
 
 def _stored(order: list[Node], outputs: list[Node], fusion: Fusion) -> set[int]:
