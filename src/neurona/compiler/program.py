@@ -13,7 +13,7 @@ from neurona.compiler.ir.sizes import NotAffine, at, stray, varies
 from neurona.compiler.ir.storage import Storage, storage_of
 from neurona.compiler.ir.views import layout
 from neurona.compiler.lower import control, indices, prepare
-from neurona.compiler.lower.again import computed_again
+from neurona.compiler.lower.again import computed_again, operands_again
 from neurona.compiler.lower.arrange import arranged
 from neurona.compiler.lower.control import Slot
 from neurona.compiler.lower.folding import folded
@@ -32,7 +32,7 @@ from neurona.core.errors import NeuronaError
 from neurona.core.node import Node
 from neurona.core.op import LITERAL, Array
 from neurona.graph.order import topological
-from neurona.graph.passes import SIMPLIFY
+from neurona.graph.passes import SIMPLIFY, merge_equal
 
 MOST_ARRANGEMENTS = 256
 """Sizes for which a program remembers where everything lies."""
@@ -73,7 +73,14 @@ class Program:
         if not inner:
             outputs, ranges = control.expose_checks(outputs)
         outputs += [ok for ok, _ in ranges]
-        for simplify in (*SIMPLIFY, computed_again, prepare.with_copies, prepare.in_own_memory):
+        for simplify in (
+            *SIMPLIFY,
+            computed_again,
+            operands_again,
+            merge_equal,
+            prepare.with_copies,
+            prepare.in_own_memory,
+        ):
             outputs = simplify(outputs)
         self.errors = [error for _, error in (*checks, *ranges)]
         self.results = outputs[: len(results)]
