@@ -4,6 +4,7 @@ from typing import Any
 
 from neurona.models.adaline import Adaline
 from neurona.models.alexnet import AlexNet, alexnet
+from neurona.models.attention_maps import attention_maps
 from neurona.models.captioner import Captioner
 from neurona.models.detector import SingleShotDetector
 from neurona.models.features import FeatureExtractor
@@ -28,6 +29,7 @@ from neurona.models.sequence_labeller import SequenceLabeller
 from neurona.models.sequence_to_sequence import SequenceToSequence
 from neurona.models.transformer import EncoderDecoderTransformer
 from neurona.models.vgg import VGG, vgg16, vgg19
+from neurona.models.vit import ViT, vit_b_16, vit_b_32
 from neurona.nn.module import Module
 
 NETWORKS: dict[str, tuple[type[Module], dict[str, Any]]] = {
@@ -43,6 +45,9 @@ NETWORKS: dict[str, tuple[type[Module], dict[str, Any]]] = {
     "resnet34": (ResNet, {"depth": 34}),
     "resnet50": (ResNet, {"depth": 50}),
     "googlenet": (GoogLeNet, {}),
+    "ViT": (ViT, {}),
+    "vit_b_16": (ViT, {"patch_size": 16}),
+    "vit_b_32": (ViT, {"patch_size": 32}),
     "GPT": (GPT, {}),
     "RecurrentLanguageModel": (RecurrentLanguageModel, {}),
 }
@@ -81,7 +86,9 @@ __all__ = [
     "SimilaritySearch",
     "SingleShotDetector",
     "UNet",
+    "ViT",
     "alexnet",
+    "attention_maps",
     "googlenet",
     "gpt2",
     "nielsen_network",
@@ -91,4 +98,6 @@ __all__ = [
     "train_nielsen",
     "vgg16",
     "vgg19",
+    "vit_b_16",
+    "vit_b_32",
 ]

@@ -10,6 +10,7 @@ from neurona import nn
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError, choices
 from neurona.core.tensor import Tensor
 from neurona.nn import functional as F
+from neurona.nn.functional.attention import watched_attention
 from neurona.nn.functional.checks import check_tokens
 from neurona.nn.module import Module
 from neurona.train.architecture import register
@@ -166,18 +167,13 @@ class EncoderDecoderTransformer(Module):
         """How much each target token looks at each source token: (batch, target, source).
 
         In the decoder's last layer, the mean over its heads. Each row is what was looked at when
-        the token after that one was said; its sum is 1.
+        the token after that one was said; its sum is 1. `models.attention_maps` gives those of all
+        layers and heads.
         """
-        look = cast(nn.TransformerDecoderLayer, self.decoder.layers[-1]).multihead_attn
-        asked: list[tuple[Any, ...]] = []
-        hook = look.register_forward_pre_hook(lambda _, given: asked.append(given))
-        try:
+        with watched_attention() as found:
             self(source, target, lengths)
-        finally:
-            hook.remove()
-        query, memory, _, hidden, *_ = asked[0]
-        _, shares = look(query, memory, memory, hidden)
-        return cast(Tensor, shares)
+        shares = dict(found)[f"decoder.layers.{self.layers - 1}.multihead_attn"]
+        return ne.mean(shares, axis=1)
 
     # --- writing, token by token ---
 

@@ -163,6 +163,9 @@ def _flops(node: Node) -> int:
             return size
         case Reduction():
             return math.prod(node.inputs[0].shape)
+    if node.op.name == "attention":
+        query, key, value = (one.shape for one in node.inputs[:3])  # (batch, time, heads, width)
+        return 2 * math.prod(query[:3]) * key[1] * (query[3] + value[3])
     if node.op.name == "scan":
         inside: int = node.attrs["length"] * sum(_flops(one) for one in node.attrs["body"].nodes)
         return inside

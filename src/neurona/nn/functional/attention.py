@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from neurona.core import dtypes
@@ -12,7 +15,7 @@ from neurona.core.op import Shape
 from neurona.core.tensor import Tensor
 from neurona.nn.functional.checks import float_input, same_dtype
 from neurona.nn.functional.dropout import dropout
-from neurona.nn.running import who
+from neurona.nn.running import RUNNING, path_of, who
 from neurona.ops.arithmetic import clip, maximum
 from neurona.ops.attention import ATTENTION, swap_heads
 from neurona.ops.broadcast import broadcast_to, reshape, sum
@@ -28,6 +31,35 @@ from neurona.ops.transcendental import exp
 
 WIDEST = 512
 """Elements of a query or a value that the op `attention` takes."""
+
+
+class _Watched(threading.local):
+    """maps: where the weights go while somebody watches, with the path of the layer at work."""
+
+    maps: list[tuple[str, Tensor]] | None = None
+
+
+WATCHED = _Watched()
+
+
+@contextmanager
+def watched_attention() -> Iterator[list[tuple[str, Tensor]]]:
+    """Inside, every attention enters its weights (…, queries, keys), with its layer's path.
+
+    They are then computed and kept, which the fused op otherwise avoids.
+
+    >>> from neurona.nn import functional as F
+    >>> with watched_attention() as maps:
+    ...     y = F.scaled_dot_product_attention([[1.0]], [[1.0], [1.0]], [[3.0], [5.0]])
+    >>> maps
+    [('', Tensor([[0.5, 0.5]], dtype=float32))]
+    """
+    before = WATCHED.maps
+    found = WATCHED.maps = []
+    try:
+        yield found
+    finally:
+        WATCHED.maps = before
 
 
 def scaled_dot_product_attention(
@@ -61,7 +93,13 @@ def scaled_dot_product_attention(
     q, k, v = (float_input(function, x) for x in (query, key, value))
     mask = None if attn_mask is None else operand(attn_mask)
     fits = q.ndim > 1 < k.ndim and q.shape[-1] == k.shape[-1] and q.dtype == k.dtype == v.dtype
-    if fits and not dropout_p and v.shape[-2:-1] == k.shape[-2:-1] and _suits(q, k, v, mask):
+    watched = WATCHED.maps is not None
+    if (
+        fits
+        and not (dropout_p or watched)
+        and v.shape[-2:-1] == k.shape[-2:-1]
+        and _suits(q, k, v, mask)
+    ):
         factor = 1 / math.sqrt(q.shape[-1] or 1) if scale is None else float(scale)
         return _fused(q, k, v, _checked_mask(q, k, mask, is_causal), is_causal, factor)
     weights = attention_weights(q, k, mask, is_causal, scale)
@@ -143,7 +181,10 @@ def attention_weights(
     top = maximum(max(scores, axis=-1, keepdims=True), least).detach()
     powers = exp(scores - top)
     total = sum(powers, axis=-1, keepdims=True)
-    return powers * (1 / where(total == 0, 1, total))
+    weights = powers * (1 / where(total == 0, 1, total))
+    if WATCHED.maps is not None:
+        WATCHED.maps.append((path_of(RUNNING.stack[-1]) if RUNNING.stack else "", weights))
+    return weights
 
 
 def causal_mask(queries: int, keys: int) -> Tensor:

@@ -44,6 +44,8 @@ def named_network(kind: str | dict[str, Any], inputs: Shape, outputs: int, place
     cls, options = named_class(kind, place)
     follows = {"num_classes": outputs, "in_channels": inputs[0]}
     follows |= {"vocabulary_size": outputs, "context": inputs[0]}
+    if len(inputs) == 3 and inputs[1] == inputs[2]:
+        follows["image_size"] = inputs[1]
     known = parameters_of(cls)
     wanted = {name: value for name, value in follows.items() if name in known}
     return draw({LAYER: cls.__name__, **wanted, **options}, place)
