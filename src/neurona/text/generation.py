@@ -214,7 +214,7 @@ class _Sequences:
             self.tokens[row, prompt + length :] = 0  # read by nobody, and not drawn either
         self.ends = self.prompts + length
         self.ended = np.zeros(len(rows), bool)
-        generator.random.seed(seed)
+        self.random = {"seed": seed, "counter": 0}  # of its own: streams may be read in turns
         self.state: Any = None
         self.start = begin(model, len(rows)) if state is None else state
         self.chunk = READ if self.context is None else min(READ, max(1, self.context // 2))
@@ -245,6 +245,7 @@ class _Sequences:
         there = self.tokens[:, here : here + ROUNDS]
         known[:, : there.shape[1]] = there
         ended = self.ended | (self.ends <= here)
+        generator.random.state = self.random
         with evaluating(generator.model), ne.no_grad():
             done, known_after, self.state, ended_after = generator._advance(
                 ne.asarray(self.tokens[:, self.read]),
@@ -255,6 +256,7 @@ class _Sequences:
                 float(generator.temperature or 1.0),
                 float(generator.top_p or 1.0),
             )
+        self.random = generator.random.state
         count = int(done)
         self.tokens[:, here : here + count] = known_after.numpy()[:, :count]
         self.read += count
