@@ -49,7 +49,7 @@ class Elman(nn.Module):
 @pytest.fixture(scope="module")
 def gpt() -> GPT:
     ne.random.seed(1)
-    network = GPT(vocabulary_size=11, context=8, layers=1, heads=2, features=8, tied=False)
+    network = GPT(vocabulary_size=11, context=24, layers=1, heads=2, features=8, tied=False)
     for parameter in network.parameters():
         parameter.assign(parameter * 20 if parameter.ndim == 2 else parameter)
     return network
@@ -81,12 +81,12 @@ def by_definition(model: Any, prompt: list[int], length: int) -> list[int]:
     return tokens[len(prompt) :]
 
 
-@pytest.mark.parametrize("prompt", [[3], [1, 2, 3, 4, 5, 6, 7, 8], list(range(11)) * 2])
+@pytest.mark.parametrize("prompt", [[3], [1, 2, 3, 4, 5, 6, 7, 8, 9], list(range(11)) * 3])
 def test_greedy_is_its_definition_beyond_the_context_too(
     gpt: GPT, greedy: TokenGenerator, prompt: list[int]
 ) -> None:
-    expected = by_definition(gpt, prompt, 30)
-    (found,) = greedy.generate([prompt], 30)
+    expected = by_definition(gpt, prompt, 50)
+    (found,) = greedy.generate([prompt], 50)
     assert found.tolist() == expected
     assert len(set(expected)) > 2
 
@@ -141,7 +141,7 @@ def test_lengths_of_prompts_make_no_programs(greedy: TokenGenerator) -> None:
     for n in (1, 5, 7, 20):
         greedy.generate([[1] * n], n)
     assert sum(map(len, greedy._advance.entries.values())) == max(programs, 1)  # type: ignore[attr-defined]
-    assert sum(map(len, greedy._read.entries.values())) == 1  # type: ignore[attr-defined]
+    assert sum(map(len, greedy._read.entries.values())) <= 1  # type: ignore[attr-defined]
 
 
 def test_the_model_stays_in_its_mode(greedy: TokenGenerator) -> None:
@@ -238,7 +238,7 @@ def test_errors(gpt: GPT, greedy: TokenGenerator) -> None:
             TokenGenerator(gpt, **options)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="beams 0"):
         BeamSearch(gpt, beams=0)
-    with pytest.raises(ArgumentError, match="context 8"):
-        BeamSearch(gpt).search([[1]], 9)
+    with pytest.raises(ArgumentError, match="context 24"):
+        BeamSearch(gpt).search([[1]], 25)
     with pytest.raises(ShapeError, match="have 1 to 2 tokens"):
         BeamSearch(gpt).search([[1], [1, 2]], 3)

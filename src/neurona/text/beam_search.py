@@ -14,7 +14,7 @@ from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.tensor import Tensor
 from neurona.core.tree import tree_map
 from neurona.text.prompts import (
-    READ,
+    CHUNKS,
     begin,
     evaluating,
     padded_prompts,
@@ -104,8 +104,7 @@ class BeamSearch:
         if state is None:
             state = begin(self.model, count)
         with evaluating(self.model), ne.no_grad():
-            state, read = read_chunks(self._read, tokens[:, :-1], state, READ)
-            state, _ = read_chunks(self._read, tokens[:, read:-1], state, 1)
+            state, _ = read_chunks(self._read, tokens[:, :-1], state, (*CHUNKS, 1))
             return self._search(tokens[:, -1], length, state)
 
     def _search(self, last: NDArray[np.int64], length: int, state: Any) -> list[list[Beam]]:

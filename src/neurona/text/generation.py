@@ -18,7 +18,6 @@ from neurona.core.tensor import Tensor
 from neurona.ops.generator import Generator
 from neurona.text.choice import check_choice, choose
 from neurona.text.prompts import (
-    READ,
     begin,
     evaluating,
     padded_prompts,
@@ -217,7 +216,6 @@ class _Sequences:
         self.random = {"seed": seed, "counter": 0}  # of its own: streams may be read in turns
         self.state: Any = None
         self.start = begin(model, len(rows)) if state is None else state
-        self.chunk = READ if self.context is None else min(READ, max(1, self.context // 2))
         self.read, self.first, self.drawn = 0, 0, int(self.prompts.min())
         self._begin(0, self.drawn - 1)
 
@@ -267,5 +265,5 @@ class _Sequences:
         """Read tokens first … last−1 from the start, as far as chunks go; rounds do the others."""
         part = self.tokens[:, first:last]
         with evaluating(self.generator.model), ne.no_grad():
-            self.state, count = read_chunks(self.generator._read, part, self.start, self.chunk)
+            self.state, count = read_chunks(self.generator._read, part, self.start)
         self.first, self.read = first, first + count

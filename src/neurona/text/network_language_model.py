@@ -14,7 +14,7 @@ from neurona.text.beam_search import Beam, BeamSearch
 from neurona.text.generation import TokenGenerator
 from neurona.text.language_model import LanguageModel
 from neurona.text.ngram_counts import checked_tokens
-from neurona.text.prompts import READ, begin, evaluating
+from neurona.text.prompts import CHUNKS, begin, evaluating
 
 
 class NetworkLanguageModel(LanguageModel):
@@ -92,7 +92,6 @@ class NetworkLanguageModel(LanguageModel):
     def _after(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         """log p of what follows each token, (token, vocabulary); read in pieces of two sizes."""
         context = getattr(self.model, "context", None) or len(tokens)
-        chunk = min(READ, max(1, context // 2))
         found: list[NDArray[np.float32]] = []
         first = read = done = 0
         with evaluating(self.model), ne.no_grad():
@@ -102,7 +101,7 @@ class NetworkLanguageModel(LanguageModel):
                     first = read = read - context // 2
                     state = begin(self.model, 1)
                 room = min(len(tokens), first + context) - read
-                count = chunk if room >= chunk else 1
+                count = next(size for size in (*CHUNKS, 1) if room >= size)
                 logs, state = self._read(ne.asarray(tokens[None, read : read + count]), state)
                 read += count
                 if read > done:

@@ -1,4 +1,4 @@
-"""Prompts: checked, side by side, read in chunks of one size."""
+"""Prompts: checked, side by side, read in chunks of few sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import neurona as ne
 from neurona.core.errors import ArgumentError, DTypeError, IndexOutOfRangeError
 
-READ = 32
+CHUNKS = (32, 8)
 """So many tokens of a prompt are read at once, so that its length makes no program of its own."""
 
 
@@ -79,13 +79,18 @@ def padded_prompts(
 
 
 def read_chunks(
-    read: Callable[[Any, Any], Any], tokens: NDArray[np.int64], state: Any, chunk: int
+    read: Callable[[Any, Any], Any],
+    tokens: NDArray[np.int64],
+    state: Any,
+    sizes: Sequence[int] = CHUNKS,
 ) -> tuple[Any, int]:
     """The state after as many whole chunks of `tokens` (batch, time) as there are; the tokens read.
 
-    read: (tokens, state) -> state.
+    read: (tokens, state) -> state. sizes: of the chunks, the largest first.
     """
-    count = tokens.shape[1] // chunk * chunk
-    for first in range(0, count, chunk):
-        state = read(ne.asarray(tokens[:, first : first + chunk]), state)
-    return state, count
+    first, end = 0, tokens.shape[1]
+    for size in sizes:
+        while end - first >= size:
+            state = read(ne.asarray(tokens[:, first : first + size]), state)
+            first += size
+    return state, first
