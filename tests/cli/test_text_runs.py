@@ -128,6 +128,20 @@ def test_the_state_is_carried_on(run: Run, song: Path) -> None:
     assert "GPT has a context of 16; choose 'random'" in done.stderr
 
 
+def test_looking_at_a_text(run: Run, song: Path) -> None:
+    said = run("data", "describe", "song.toml").stdout.splitlines()
+    count = int(len(TEXT) * 0.8)
+    assert said[0] == f"training: {count:,} characters, {count:,} tokens of {len(set(TEXT))}"
+    assert said[1].startswith("  ' ' 1")
+    assert [line.partition(":")[0] for line in said[2::2]] == ["validation", "test"]
+    described = json.loads(run("data", "describe", "song.toml", "--json").stdout)
+    assert described["test"]["characters"] == len(TEXT) - int(len(TEXT) * 0.9)
+    said = run("data", "preview", "song.toml", "--count", "2").stdout.splitlines()
+    assert said == TEXT.splitlines()[:2]
+    assert "a sheet shows pictures" in run("data", "preview", "song.toml", "-o", "a.png").stderr
+    assert "RecurrentLanguageModel" in run("graph", "song.toml").stdout
+
+
 def test_mistakes(run: Run, song: Path) -> None:
     for change, said in (
         ("data.tokenizer=charakter", "unknown name 'charakter'; did you mean 'character'?"),

@@ -16,6 +16,7 @@ from neurona.cli.described import config_path
 from neurona.cli.options import example_names
 from neurona.cli.output import columns, print_json
 from neurona.cli.sheet import to_bytes
+from neurona.cli.texts import describe_text, find_text, text_lines
 from neurona.core.errors import ArgumentError, DataError, nearest
 from neurona.data.augmentation import Augmented
 from neurona.data.csv_file import Dialect, first_record, records
@@ -151,6 +152,11 @@ def _in_memory(part: Dataset | Source) -> Dataset:
 
 def describe(what: str, changes: list[str], data_dir: Path | None, as_json: bool) -> None:
     """Print what is in data."""
+    text = find_text(what, changes, data_dir)
+    if text is not None:
+        told = describe_text(text)
+        print_json(told) if as_json else print(*text_lines(told), sep="\n")
+        return
     parts = find(what, changes, data_dir)
     described = {name: _describe(part) for name, part in parts.items()}
     if as_json:

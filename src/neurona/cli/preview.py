@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from neurona.cli.data import find, find_augmented
 from neurona.cli.output import columns
 from neurona.cli.sheet import check_name, save_sheet
+from neurona.cli.texts import find_text, first_lines
 from neurona.core.errors import ArgumentError
 from neurona.data.augmentation import Augmented
 from neurona.data.dataset import Dataset
@@ -38,6 +39,12 @@ def preview(
     varied = find_augmented(what, changes, data_dir)
     if varied is not None:
         _show_epochs(*varied, count, output)
+        return
+    text = find_text(what, changes, data_dir)
+    if text is not None:
+        if output is not None:
+            raise ArgumentError(f"--output {output}: a sheet shows pictures; {what!r} has none")
+        print(*first_lines(text, count), sep="\n")
         return
     part = next(iter(find(what, changes, data_dir).values()))
     pictures = isinstance(part, Dataset) and part.inputs.ndim > 2
