@@ -122,6 +122,23 @@ def recurrent_learning(keras: Any) -> Numbers:
     return numbers(model.fit(tokens, y, batch_size=8, epochs=4, shuffle=False, verbose=0))
 
 
+@case
+def recurrent_states(keras: Any) -> Numbers:
+    """One sequence is read, another written from the state in which that ended."""
+    layers = keras.layers
+    source, target = keras.Input((5, 3)), keras.Input((4, 2))
+    _, h, c = layers.LSTM(4, return_state=True)(source)
+    y, last, _ = layers.LSTM(4, return_sequences=True, return_state=True)(
+        target, initial_state=[h, c]
+    )
+    y = layers.SimpleRNN(4)(y, initial_state=last)
+    model = keras.Model([source, target], layers.Dense(2)(y))
+    set_weights(model)
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    x = [pattern((6, 5, 3), 8), pattern((6, 4, 2), 9)]
+    return numbers(model.fit(x, pattern((6, 2), 7), epochs=4, shuffle=False, verbose=0))
+
+
 def wired(keras: Any) -> Any:
     """Two inputs, a layer used twice, several ways of merging, a model inside."""
     layers = keras.layers

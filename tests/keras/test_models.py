@@ -156,14 +156,16 @@ def test_recurrent_layers_are_saved(tmp_path: Path) -> None:
             layers.Embedding(5, 3),
             layers.Bidirectional(layers.LSTM(4, return_sequences=True, name="inner"), "sum"),
             layers.TimeDistributed(layers.Dense(3)),
-            layers.GRU(2, reset_after=False),
+            layers.GRU(2, reset_after=False, return_sequences=True),
         ]
     )
+    _, h = layers.GRU(3, return_state=True)(model.output)
+    model = keras.Model(model.inputs, layers.SimpleRNN(3)(model.output, initial_state=h))
     x = np.arange(12).reshape(2, 6) % 5
     model.save(tmp_path)
     again = keras.models.load_model(tmp_path)
     assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
-    assert again.layers[1].backward_layer.name == "backward_inner"
+    assert again.layers[2].backward_layer.name == "backward_inner"
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
@@ -287,7 +289,11 @@ X = np.ones((5, 3))
 WRONG: list[tuple[Callable[[], Any], type[NeuronaError], str]] = [
     (lambda: layers.Attention, ArgumentError, "no Attention; .* are in neurona.nn .*Dense"),
     (lambda: layers.LSTM(4, stateful=True), ArgumentError, "stateful is not there; .*carry_state"),
-    (lambda: layers.GRU(4, return_state=True), ArgumentError, "return_state is not there; models"),
+    (
+        lambda: layers.LSTM(4)(np.ones((2, 5, 3)), initial_state=[X]),
+        ShapeError,
+        r"initial_state of shapes \[\(5, 3\)\] must be 2 of \(batch, units\) \(2, 4\)",
+    ),
     (lambda: layers.GRU(4, input_dim=3)(X), ShapeError, r"GRU: the input must be .*\(None, 3\)"),
     (lambda: layers.Bidirectional(layers.Dense(3)), ArgumentError, "needs a SimpleRNN, LSTM or G"),
     (lambda: layers.Bidirectional(layers.GRU(3), "max"), ArgumentError, "one of concat, sum"),

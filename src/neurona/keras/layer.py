@@ -169,6 +169,10 @@ class Layer(Module):
             if training is not None:
                 self.train(mode)
 
+    def wired(self, inputs: Any) -> Any:
+        """What the layer gives within a model: one tensor, also where a call gives several."""
+        return self(inputs)
+
     @property
     def built(self) -> bool:
         """Whether the weights are there."""
@@ -299,14 +303,14 @@ def spec_of(tensor: KerasTensor) -> Spec:
     return Spec((BATCH, *lengths_of(tensor.shape)), tensor.dtype)
 
 
-def outline(module: Module, inputs: Sequence[Spec], *, several: bool = False) -> Spec:
+def outline(module: Layer, inputs: Sequence[Spec], *, several: bool = False) -> Spec:
     """Shape and dtype of a module's output; nothing is computed and no state changes."""
     training = module.training
     module.eval()
     try:
         with recording() as trace, set_grad_enabled(False):
             given = [Tensor(trace.input(spec)) for spec in inputs]
-            output = module(given) if several else module(*given)
+            output = module.wired(given if several else given[0])
     finally:
         module.train(training)
     return Spec(output.shape, output.dtype)

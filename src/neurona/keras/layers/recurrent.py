@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neurona import train
 from neurona.autodiff import scan
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.op import Array
@@ -14,7 +15,7 @@ from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
 from neurona.keras import activations, initializers, regularizers
 from neurona.keras.layer import Layer, Weight, filled
-from neurona.keras.symbolic import Shape
+from neurona.keras.symbolic import KerasTensor
 from neurona.nn import functional
 from neurona.nn.functional.dropout import check_probability
 from neurona.nn.linear import extent
@@ -23,7 +24,7 @@ from neurona.ops.generator import Generator
 from neurona.ops.join import concat, split
 from neurona.ops.matmul import matmul
 from neurona.ops.operand import operand
-from neurona.ops.shape import flip, permute_dims
+from neurona.ops.shape import expand_dims, flip, permute_dims
 
 State = tuple[Tensor, ...]
 
@@ -32,7 +33,9 @@ class Recurrent(Layer):
     """The base of the recurrent layers: a state carried along the time.
 
     x: (batch, time, inputs). Result: the last h, (batch, units), or every step's with
-    `return_sequences`, (batch, time, units).
+    `return_sequences`, (batch, time, units). With `return_state` a list: this and the parts of the
+    last state, (batch, units) each; in a wired model they come out of one tensor by layers `Steps`.
+    initial_state: of a call, the parts of the state to begin with, a list; zeros if None.
     kernel: (inputs, gates·units), recurrent_kernel: (units, gates·units), bias.
     dropout, recurrent_dropout: in training, of the inputs and of the state in its products, with
     one mask for all steps.
@@ -40,6 +43,7 @@ class Recurrent(Layer):
     unroll: taken and left alone; the compiled loop needs none.
     """
 
+    SEVERAL = True
     GATES = 1
     STATES = 1
     kernel_initializer: Any
@@ -51,15 +55,18 @@ class Recurrent(Layer):
     dropout: float
     recurrent_dropout: float
     return_sequences: bool
+    return_state: bool
     go_backwards: bool
 
     def __init__(self, **common: Any) -> None:
         # Keras's names of what is the same for all of them.
         options = {name: common.pop(name) for name in list(common) if name in _SHARED}
         super().__init__(**common)
-        for name in ("return_state", "stateful"):
-            if options[name]:
-                raise ArgumentError(f"{self.title}: {name} is not there; {_INSTEAD[name]}")
+        if options["stateful"]:
+            raise ArgumentError(
+                f"{self.title}: stateful is not there; give initial_state, or carry the state of a "
+                "neurona.nn network on with train.Model.fit(carry_state=True)"
+            )
         self.units = extent(self.title, "units", options["units"])
         self.activation = activations.name_of(options["activation"])
         self._activate = activations.get(options["activation"])
@@ -76,7 +83,8 @@ class Recurrent(Layer):
         self.seed = options["seed"]
         self._generator = None if self.seed is None else Generator(self.seed)
 
-    def build(self, shape: Shape) -> None:
+    def build(self, shape: Any) -> None:
+        shape = shape[0] if isinstance(shape, list) else shape
         inputs = shape[-1]
         if len(shape) != 3 or inputs is None:
             raise ShapeError(f"{self.title}: the input must be (batch, time, inputs), not {shape}")
@@ -89,14 +97,42 @@ class Recurrent(Layer):
         """The bias before training."""
         return filled(self.bias_initializer, (self.GATES * self.units,))
 
-    def forward(self, x: Any) -> Tensor:
-        every, last = self.run(x)
-        if not self.return_sequences:
-            return last
-        return flip(every, axis=1) if self.go_backwards else every
+    def __call__(
+        self, inputs: Any, training: bool | None = None, *, initial_state: Any = None
+    ) -> Any:
+        """The output for KerasTensors or arrays; see the class."""
+        if initial_state is not None:
+            given = initial_state if isinstance(initial_state, (list, tuple)) else [initial_state]
+            inputs = [inputs, *given]
+        whole = super().__call__(inputs, training)
+        if not self.return_state:
+            return whole
+        first = whole.shape[1] - self.STATES
+        places = [(0, first if self.return_sequences else None)]
+        places += [(first + i, None) for i in range(self.STATES)]
+        if isinstance(whole, KerasTensor):
+            return [Steps(*place)(whole) for place in places]
+        return [_steps(whole, *place) for place in places]
 
-    def run(self, x: Any) -> tuple[Tensor, Tensor]:
-        """The h of every step, (batch, time, units), where its x is; the last, (batch, units)."""
+    def wired(self, inputs: Any) -> Tensor:
+        whole: Tensor = super().__call__(inputs)
+        return whole
+
+    def forward(self, inputs: Any) -> Tensor:
+        x, *state = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        every, last = self.run(x, state)
+        if self.return_sequences:
+            result = flip(every, axis=1) if self.go_backwards else every
+        elif not self.return_state:
+            return last[0]
+        else:
+            result = expand_dims(last[0], axis=1)
+        if not self.return_state:
+            return result
+        return concat([result, *[expand_dims(part, axis=1) for part in last]], axis=1)
+
+    def run(self, x: Any, state: Sequence[Any] = ()) -> tuple[Tensor, State]:
+        """The h of every step, (batch, time, units), where its x is; the last state."""
         rows = permute_dims(operand(x), (1, 0, 2))
         _, batch, inputs = rows.shape
         if rows.shape[0] == 0:
@@ -109,9 +145,20 @@ class Recurrent(Layer):
             state = self.step(row, state, state[0] if mask is None else state[0] * mask)
             return state, state[0]
 
-        start = (zeros((batch, self.units), dtype=rows.dtype),) * self.STATES
-        last, every = scan(step, start, z, reverse=self.go_backwards)
-        return permute_dims(every, (1, 0, 2)), last[0]
+        last, every = scan(step, self._start(state, rows), z, reverse=self.go_backwards)
+        return permute_dims(every, (1, 0, 2)), last
+
+    def _start(self, given: Sequence[Any], rows: Tensor) -> State:
+        shape = (rows.shape[1], self.units)
+        if not given:
+            return (zeros(shape, dtype=rows.dtype),) * self.STATES
+        state = tuple([operand(part) for part in given])
+        if [part.shape for part in state] != [shape] * self.STATES:
+            raise ShapeError(
+                f"{self.title}: initial_state of shapes {[part.shape for part in state]} must be "
+                f"{self.STATES} of (batch, units) {shape}"
+            )
+        return state
 
     def _mask(self, p: float, shape: tuple[int, ...]) -> Tensor | None:
         if not (self.training and p):
@@ -150,10 +197,26 @@ _SHARED = (
     "dropout", "recurrent_dropout", "seed",
     "return_sequences", "return_state", "go_backwards", "stateful", "unroll",
 )  # fmt: skip
-_INSTEAD = {
-    "return_state": "models have one output; neurona.nn's layers return their state",
-    "stateful": "train.Model.fit(carry_state=True) carries the state of a neurona.nn network on",
-}
+
+
+@train.register
+class Steps(Layer):
+    """Steps of a sequence: start … stop−1, or start alone, without the axis of the time.
+
+    x: (batch, time, …).
+    """
+
+    def __init__(self, start: int, stop: int | None = None, **common: Any) -> None:
+        super().__init__(**common)
+        self.start = start
+        self.stop = stop
+
+    def forward(self, x: Any) -> Tensor:
+        return _steps(operand(x), self.start, self.stop)
+
+
+def _steps(x: Tensor, start: int, stop: int | None) -> Tensor:
+    return x[:, start] if stop is None else x[:, start:stop]
 
 
 class SimpleRNN(Recurrent):

@@ -57,6 +57,8 @@ class Bidirectional(Layer):
             raise ArgumentError(
                 f"{self.title}: needs a SimpleRNN, LSTM or GRU, not {type(given[-1]).__name__}"
             )
+        if any(one.return_state for one in given):
+            raise ArgumentError(f"{self.title}: return_state is not there in both directions")
         if merge_mode not in MERGES:
             raise ArgumentError(
                 f"{self.title}: merge_mode is one of {', '.join(MERGES)}, not {merge_mode!r}"
@@ -81,7 +83,7 @@ class Bidirectional(Layer):
     def forward(self, x: Any) -> Tensor:
         ways = [layer.run(x) for layer in (self.forward_layer, self.backward_layer)]
         whole = self.forward_layer.return_sequences
-        a, b = (operand(every if whole else last) for every, last in ways)
+        a, b = (operand(every if whole else last[0]) for every, last in ways)
         if self.merge_mode == "concat":
             return concat([a, b], axis=-1)
         if self.merge_mode == "mul":

@@ -68,10 +68,8 @@ class KerasNetwork(Layer):
         tensors, layers = self.unpack(x), self.inside
         for name, inputs in self._calls:
             layer = layers[name]
-            if layer.SEVERAL:
-                tensors.append(layer([tensors[i] for i in inputs]))
-            else:
-                tensors.append(layer(tensors[inputs[0]]))
+            given = [tensors[i] for i in inputs]
+            tensors.append(layer.wired(given if layer.SEVERAL else given[0]))
         return tensors[self._last]
 
     def unpack(self, x: Any) -> list[Tensor]:
