@@ -32,9 +32,13 @@ EPSILON = float(np.finfo(np.float32).eps)
 
 def compared(case: Case) -> list[Any]:
     """The results and gradients of a compiled program, found to be near those of float64."""
-    rng = np.random.default_rng(5)
-    (q, k, v, *mask), causal = drawn(rng, case, np.dtype(np.float32))
+    inputs, causal = drawn(np.random.default_rng(5), case, np.dtype(np.float32))
+    return compared_for(*inputs, causal=causal)
+
+
+def compared_for(q: Any, k: Any, v: Any, *mask: Any, causal: bool) -> list[Any]:
     attrs = {"scale": 0.4, "causal": causal}
+    rng = np.random.default_rng(6)
     g = rng.normal(size=(*q.shape[:3], v.shape[3])).astype(np.float32)
 
     @ne.compile
@@ -71,6 +75,15 @@ def test_many_blocks_of_keys_and_queries(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(attention_gradient, "QUERIES", 16)
     for case in CASES[:2]:
         compared(case)
+
+
+def test_keys_behind_the_last_that_a_mask_shows_are_passed_over() -> None:
+    """Of sequences that are padded: none seen, a few, whole vectors, all."""
+    lengths = np.asarray([0, 1, 16, 18, 37])
+    rng = np.random.default_rng(7)
+    q, k, v = (rng.normal(size=(5, n, 1, 4)).astype(np.float32) for n in (18, 37, 37))
+    mask = (np.arange(37) < lengths[:, None]).reshape(5, 1, 1, 37)
+    compared_for(q, k, v, mask, causal=True)
 
 
 def test_any_number_of_threads_gives_the_same_bits(

@@ -260,6 +260,7 @@ class AttentionEmitter(AttentionText):
             self.top, self.safe, self.total, self.old, self.factor, self.log = [
                 self.room(s.strip) for _ in range(6)
             ]
+            seen = self.keys_seen(of.mask, "%mask") if of.mask and of.mask.of_keys else ""
             rows = self.query_rows("%q", "%query", of.q.strides[1])
             self.transposed(rows, s.width, s.scale * LOG2_E, self.packed, s.strip)
             self.fill(self.top, float("-inf"), s.vectors)
@@ -267,6 +268,8 @@ class AttentionEmitter(AttentionText):
             self.bound = str(s.keys)
             if s.causal:
                 self.bound = self.smaller(self.assign(f"add nsw i64 %query, {s.strip}"), s.keys)
+            if seen:
+                self.bound = self.smaller(self.bound, seen)
             if of.single:
                 self.block("0", self.bound)
             else:

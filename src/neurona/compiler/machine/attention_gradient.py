@@ -233,6 +233,9 @@ class GradientEmitter(AttentionText):
             self.packed = self.room(s.width * self.step)
             self.packed_g = self.room(s.value_width * self.step)
             self.tops, self.meets = self.room(self.step), self.room(self.step)
+            self.seen_keys = ""
+            if of.mask and of.mask.of_keys:
+                self.seen_keys = self.keys_seen(of.mask, "%mask")
             with self.loop("0", str(s.keys), of.keys) as first:
                 last = self.smaller(self.assign(f"add nsw i64 {first}, {of.keys}"), s.keys)
                 start = "0"
@@ -287,6 +290,8 @@ class GradientEmitter(AttentionText):
         bound = last
         if s.causal:
             bound = self.smaller(self.assign(f"add nsw i64 {query}, {s.strip}"), last)
+        if self.seen_keys:
+            bound = self.smaller(bound, self.seen_keys)
         if of.mask:
             self.lay_mask(of.mask, "%mask", query, first, bound, p, self.step)
         whole = self.multiple_below(bound, s.rows)
@@ -347,6 +352,8 @@ class GradientEmitter(AttentionText):
         query = self.assign(f"add nsw i64 {block}, {row}")
         if s.causal:
             last = self.smaller(self.assign(f"add nsw i64 {query}, {rows}"), last)
+        if self.seen_keys:
+            last = self.smaller(last, self.seen_keys)
         count = self.assign(f"sub nsw i64 {last}, {first}")
         b = self.pointer("%key", self.assign(f"mul nsw i64 {first}, {of.k.strides[1]}"))
         c = self.pointer("%dq", self.assign(f"mul nsw i64 {query}, {of.by_q.strides[1]}"))
@@ -361,6 +368,9 @@ class GradientEmitter(AttentionText):
             ahead = self.assign(f"sub nsw i64 {self.multiple_below(key, s.strip)}, {block}")
             start = self.intrinsic("i64", "llvm.smax.i64", ("i64", ahead), ("i64", "0"))
         count = self.assign(f"sub nsw i64 {live}, {start}")
+        if self.seen_keys:
+            seen = self.assign(f"icmp slt i64 {key}, {self.seen_keys}")
+            count = self.assign(f"select i1 {seen}, i64 {count}, i64 0")
         number = self.assign(f"sub nsw i64 {key}, {first}")
         at = self.assign(f"mul nsw i64 {number}, {self.step}")
         at = self.assign(f"add nsw i64 {at}, {start}")

@@ -137,13 +137,6 @@ class RowEmitter(AttentionText):
         with self.where(self.some_not(hidden, live)):
             self.score(key, live, place, added)
 
-    def some_not(self, flags: str, live: int) -> str:
-        """Whether one of the first flags is not set."""
-        kind, alive = self.mask(live)
-        left = self.assign(f"xor {kind} {flags}, splat (i1 true)")
-        left = self.assign(f"and {kind} {left}, {alive}")
-        return self.intrinsic("i1", f"llvm.vector.reduce.or.v{self.lanes}i1", (kind, left))
-
     def score(self, key: str, live: int, place: str, added: str) -> None:
         s = self.sizes
         k = self.pointer("%key", self.assign(f"mul nsw i64 {key}, {self.of.k.strides[1]}"))

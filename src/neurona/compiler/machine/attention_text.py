@@ -49,6 +49,11 @@ class Mask:
     offset: int
     dtype: DType
 
+    @property
+    def of_keys(self) -> bool:
+        """Whether it is the same for all queries, and keys lie side by side: padding."""
+        return self.strides[2] == 0 and self.strides[3] == 1
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -344,6 +349,33 @@ class AttentionText(PanelText):
             )  # fmt: skip
         flags = self.assign(f"icmp ne {kind} {found}, zeroinitializer")
         return self.select(flags, "zeroinitializer", self.number(-math.inf))
+
+    def some_not(self, flags: str, live: int) -> str:
+        """Whether one of the first flags is not set."""
+        kind, alive = self.mask(live)
+        left = self.assign(f"xor {kind} {flags}, splat (i1 true)")
+        left = self.assign(f"and {kind} {left}, {alive}")
+        return self.intrinsic("i1", f"llvm.vector.reduce.or.v{self.lanes}i1", (kind, left))
+
+    def keys_seen(self, mask: Mask, base: str) -> str:
+        """Behind the last key that a mask repeated for all queries shows, in whole strips."""
+        s = self.sizes
+        place = self.assign("alloca i64")
+        self.put(f"store i64 {s.strip}, ptr {place}")
+
+        def look(key: str, live: int, end: str) -> None:
+            added = self.mask_run(mask, self.mask_pointer(mask, base, key), live)
+            hidden = self.assign(f"fcmp oeq {self.wide} {added}, {self.number(-math.inf)}")
+            with self.where(self.some_not(hidden, live)):
+                self.put(f"store i64 {end}, ptr {place}")
+
+        rest = s.keys % self.lanes
+        with self.loop("0", str(s.keys - rest), self.lanes) as key:
+            look(key, self.lanes, self.assign(f"add nsw i64 {key}, {self.lanes + s.strip - 1}"))
+        if rest:
+            look(str(s.keys - rest), rest, str(s.keys + s.strip - 1))
+        found = self.multiple_below(self.assign(f"load i64, ptr {place}"), s.strip)
+        return self.smaller(found, s.keys)
 
     def splat_mask(self, mask: Mask, base: str, at: str) -> str:
         pointer = self.mask_pointer(mask, base, at)

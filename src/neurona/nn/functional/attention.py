@@ -81,7 +81,8 @@ def scaled_dot_product_attention(
     dropout_p: the probability that a weight is 0 (others are scaled up); 0 outside of training.
     is_causal: query i sees the keys 0…i only; not together with attn_mask.
     scale: 1/√E by default.
-    Result: (…, L, Ev).
+    Result: (…, L, Ev). Without dropout, in float32 and half precision, the (…, L, S) weights are
+        never stored, nor for the gradients of query, key and value.
     Raises `ShapeError` that states the shapes which do not fit, `DTypeError`, `ArgumentError`.
 
     >>> from neurona.nn import functional as F
