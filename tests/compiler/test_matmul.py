@@ -116,6 +116,13 @@ def test_larger_products_in_chunks(shape: tuple[int, int, int], dtype: str) -> N
     check(lambda a, b: a @ b, a, b, *exact_product(a, b))
 
 
+@pytest.mark.parametrize("depth", [64, 515])
+def test_a_transposed_operand_is_packed_by_rows(depth: int) -> None:
+    rng = np.random.default_rng(0)
+    a, b = [rng.normal(size=(depth, n)).astype(np.float32) for n in (1024, 130)]
+    check(lambda a, b: a.T @ b, a, b, *exact_product(a.T, b))
+
+
 def test_vectors() -> None:
     rng = np.random.default_rng(0)
     for shapes in [((5,), (5,)), ((5,), (5, 7)), ((7, 5), (5,)), ((2, 7, 5), (5,)),

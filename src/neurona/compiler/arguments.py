@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from neurona.core.buffer import Buffer
 from neurona.core.dtypes import as_dtype, number_dtype
 from neurona.core.errors import ArgumentError
 from neurona.core.op import Array, Spec
@@ -34,9 +35,11 @@ def describe(values: Iterable[Any], key: list[Any], arrays: list[Array]) -> None
         kind = type(value)
         if kind is np.ndarray:
             array = value
-        elif isinstance(value, Tensor):
-            array = value._concrete("compile")
-            if value.requires_grad:
+        elif kind is Tensor or isinstance(value, Tensor):
+            node = value._node
+            known = type(node.value) is Buffer  # else the error says why there is no value
+            array = node.value.array if known else value._concrete("compile")
+            if node.requires_grad:
                 key.append(Tensor)
         elif kind is dict:
             key.append(kind)

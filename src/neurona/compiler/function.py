@@ -53,6 +53,9 @@ class Entry:
                 nodes.append(result._resolve(trace))
             else:
                 self.leaves.append((-1, result))
+        plain = structure.kind in (tuple, list) and len(nodes) == len(results)
+        self.flat = structure.kind if plain and set(structure.children) == {LEAF} else None
+        """The type of what is returned if that is a plain sequence of tensors."""
         # Only now, since a result may be what was captured or read for the first time.
         self.captures = list(trace.captures.values())
         self.specs = [placeholder.spec for _, placeholder in self.captures]
@@ -99,6 +102,8 @@ class Entry:
         if self.single:
             return Tensor(known(self.returned[0], results[0]))
         tensors = [Tensor(known(*pair)) for pair in zip(self.returned, results, strict=True)]
+        if self.flat is not None:
+            return self.flat(tensors)
         leaves = [fixed if place < 0 else tensors[place] for place, fixed in self.leaves]
         return unflatten(self.structure, leaves)
 

@@ -40,6 +40,8 @@ BLOCK = 4096
 CHUNK_WORK = 1 << 14
 """Elements that make a chunk of their own worth while."""
 MAX_CHUNKS = 16
+DEAR = 16
+"""Operations that together take as long as an exponential and its like."""
 CHEAP = 4
 """Operations up to which a value is computed again rather than stored for a later phase."""
 
@@ -95,7 +97,7 @@ class KernelBuilder(Params):
         self.chunks = 1
         if self.row_loops:
             first = self.row_loops[0][1]
-            work = math.prod(map(plain, group.extents)) * max(1, len(group.nodes) // 4)
+            work = math.prod(map(plain, group.extents)) * max(1, _effort(group) // 4)
             self.chunks = max(1, min(MAX_CHUNKS, work // CHUNK_WORK))
             if is_plain(first):
                 part = chunk_bounds(first, min(self.chunks, max(1, first)))
@@ -466,6 +468,17 @@ class KernelBuilder(Params):
         else:
             row = self.fold(node, lower, phase, folds)
             later.append(Store(name, offset, self.k.call(combine, old, row)))
+
+
+def _effort(group: Group) -> int:
+    """Operations for each element.
+
+    Where chunks' results are combined, what is dear counts no more, since that takes time too.
+    """
+    if FINAL in group.kind.values():
+        return len(group.nodes)
+    lowers = [node.op.lower for node in group.nodes]
+    return sum(DEAR if isinstance(x, Elementwise) and x.dear else 1 for x in lowers)
 
 
 def _by_dimension(axes: Axes, strides: tuple[int, ...]) -> dict[int, int]:

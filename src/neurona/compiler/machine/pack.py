@@ -1,8 +1,10 @@
 """Packing an operand of a matrix product into panels.
 
-A panel has `width` columns and all rows, padded with zeros: [panels][depth][width]. A chunk is some
-panels. Where the operand's columns lie side by side a panel's row is copied; where its rows do (a
-transposed matrix), blocks of L×L elements are transposed in registers; other strides are gathered.
+A panel has `width` columns and all rows, padded with zeros: [panels][depth][width]. Where the
+operand's columns lie side by side a panel's row is copied; where its rows do (a transposed matrix),
+blocks of L×L elements are transposed in registers; other strides are gathered. A chunk is some
+panels, or of one large matrix whose columns lie side by side some rows: a few of them at a time go
+to all panels, since they are read as they lie only so.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from neurona.core.op import Shape
 CHUNK_ELEMENTS = 1 << 14
 """Elements that make a chunk of its own worth while."""
 MAX_CHUNKS = 64
+ROWS = 8
+"""Rows that go to all panels at a time; a power of two apart, more would displace each other."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,20 @@ class Packing:
         return math.prod(self.batch) * self.panels
 
     @property
+    def by_rows(self) -> bool:
+        """Whether a chunk is some rows, not some panels."""
+        known = is_plain(self.depth) and is_plain(self.panels) and math.prod(self.batch) == 1
+        return known and self.column_stride == 1 and self.depth >= 8 * ROWS and self.panels > 1
+
+    @property
+    def parts(self) -> int:
+        """What is shared out among the chunks: panels, or blocks of rows."""
+        return -(-self.depth // ROWS) if self.by_rows else self.count
+
+    @property
     def chunks(self) -> int:
         elements = plain(self.count) * plain(self.panel_size)
-        return even_chunks(self.count, max(1, min(MAX_CHUNKS, elements // CHUNK_ELEMENTS)))
+        return even_chunks(self.parts, max(1, min(MAX_CHUNKS, elements // CHUNK_ELEMENTS)))
 
     @property
     def size(self) -> int:
@@ -167,28 +182,38 @@ class PackEmitter(PanelText):
 
     def run(self) -> str:
         p = self.packing
-        full, rest = divmod(p.columns, p.width)
         with self.function("void @kernel(ptr %table, i64 %first, i64 %last)"):
             b = self.assign("load ptr, ptr %table")
             slot = self.assign("getelementptr ptr, ptr %table, i64 1")
             target = self.assign(f"load ptr, ptr {slot}")
-            with self.loop(*self.part_of_chunks(p.count, p.chunks)) as number:
-                source, panel = self.panel_source(number, b)
-                at = self.assign(f"mul i64 {number}, {p.panel_size}")
-                goal = self.pointer(target, at)
-                if full and rest:
-                    whole = self.assign(f"icmp slt i64 {panel}, {full}")
-                    self.put(f"br i1 {whole}, label %whole, label %edge")
-                    self.label("whole")
-                    self.panel(source, goal, p.width)
-                    self.put("br label %done")
-                    self.label("edge")
-                    self.panel(source, goal, rest)
-                    self.put("br label %done")
-                    self.label("done")
+            with self.loop(*self.part_of_chunks(p.parts, p.chunks)) as part:
+                if p.by_rows:
+                    first = self.assign(f"mul i64 {part}, {ROWS}")
+                    stop = self.smaller(self.assign(f"add i64 {first}, {ROWS}"), p.depth)
+                    with self.loop("0", str(p.panels)) as number:
+                        self.whole_or_edge(number, b, target, first, stop)
                 else:
-                    self.panel(source, goal, rest or p.width)
+                    self.whole_or_edge(part, b, target, "0", str(p.depth))
         return "\n".join([*self.finished, *sorted(self.declarations)])
+
+    def whole_or_edge(self, number: str, b: str, target: str, first: str, stop: str) -> None:
+        """Rows `first` … `stop` − 1 of a panel, of which the last one of a matrix is narrower."""
+        p = self.packing
+        full, rest = divmod(p.columns, p.width)
+        source, panel = self.panel_source(number, b)
+        goal = self.pointer(target, self.assign(f"mul i64 {number}, {p.panel_size}"))
+        if full and rest:
+            whole = self.assign(f"icmp slt i64 {panel}, {full}")
+            self.put(f"br i1 {whole}, label %whole, label %edge")
+            self.label("whole")
+            self.panel(source, goal, p.width, first, stop)
+            self.put("br label %done")
+            self.label("edge")
+            self.panel(source, goal, rest, first, stop)
+            self.put("br label %done")
+            self.label("done")
+        else:
+            self.panel(source, goal, rest or p.width, first, stop)
 
     def panel_source(self, number: str, b: str) -> tuple[str, str]:
         """Where the panel's first element lies, and the number of the panel in its matrix."""
@@ -204,7 +229,7 @@ class PackEmitter(PanelText):
             at = self.assign(f"add i64 {at}, {step}")
         return self.pointer(b, at), panel
 
-    def panel(self, source: str, goal: str, columns: int) -> None:
+    def panel(self, source: str, goal: str, columns: int, first: str, stop: str) -> None:
         p = self.packing
         if p.depth_stride == 1 and p.column_stride != 1 and p.depth > 1 and is_plain(p.depth):
             whole, rest = p.depth // p.lanes * p.lanes, p.depth % p.lanes
@@ -213,7 +238,7 @@ class PackEmitter(PanelText):
             if rest:
                 self.transposed(source, goal, str(whole), rest, columns)
             return
-        with self.loop("0", str(p.depth)) as k:
+        with self.loop(first, stop) as k:
             at = self.assign(f"mul nsw i64 {k}, {p.depth_stride}")
             row = self.pointer(source, at)
             to = self.pointer(goal, self.assign(f"mul nsw i64 {k}, {p.width}"))

@@ -88,10 +88,11 @@ class Pool:
             self.busy = True
             if self.workers < 0:
                 self.start()
-            for i in range(self.workers):
-                if self.states[i * DESK] == ASLEEP:
-                    self.states[i * DESK] = WAKING
-                    self.bells[i].release()
+            states = self.states
+            for i, bell in enumerate(self.bells):
+                if states[i * DESK] == ASLEEP:
+                    states[i * DESK] = WAKING
+                    bell.release()
             words[DESKS], words[WORKERS] = self.address, self.workers
             return alone(memory)
         finally:
