@@ -64,7 +64,7 @@ class Config:
 CONFIGURATIONS = {
     "seq2seq": Config(network="seq2seq"),
     "attention": Config(network="attention"),
-    "transformer": Config(network="transformer", dropout=0.1, learning_rate=1.5e-3),
+    "transformer": Config(network="transformer", dropout=0.1),
 }
 
 
@@ -239,8 +239,10 @@ def draw(
         with ne.no_grad():
             shares = network.attention_map(np.append(read, source.end)[None], inputs[None])
         axes.imshow(shares.numpy()[0], cmap="gray_r", vmin=0, vmax=1)
-        axes.set_xticks(range(len(read) + 1), [*parts(read, source), "·"], rotation=60, ha="right")
-        axes.set_yticks(range(len(spoken) + 1), [*parts(spoken, target), "·"])
+        axes.set_xticks(
+            range(len(read) + 1), [*parts(read, source), "end"], rotation=60, ha="right"
+        )
+        axes.set_yticks(range(len(spoken) + 1), [*parts(spoken, target), "end"])
     figure.savefig(picture, dpi=80)
 
 

@@ -76,5 +76,5 @@ def test_translations_of_unseen_sentences(
     network: str, names: dict[str, Any], data_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEURONA_DATA", str(data_folder))
-    config = replace(names["CONFIGURATIONS"][network], beams=(1,))
+    config = replace(names["CONFIGURATIONS"][network], epochs=2, beams=(1,))
     assert names["main"](config)[1] >= 20
