@@ -19,6 +19,7 @@ from neurona.autodiff.branches import SWITCH
 from neurona.autodiff.loops import LOOP
 from neurona.autodiff.steps import SCAN, order_of
 from neurona.compiler.ir.storage import Storage, storage_of
+from neurona.compiler.ir.views import aligned
 from neurona.compiler.lower.indices import index_checks
 from neurona.compiler.run.memory import Held
 from neurona.compiler.run.runner import CHOOSE, ENDLESS, REPEAT, SIGNALS
@@ -220,7 +221,7 @@ def make_control(node: Node, taken: dict[int, Node], bodies: tuple[Program, ...]
     return Control(
         node,
         bodies,
-        tuple(storage_of(x) for x in node.inputs),
+        tuple(storage_of(aligned(x)[0]) for x in node.inputs),
         tuple(
             storage_of(taken[i]) if i in taken else storage(f"result {i}", spec)
             for i, spec in enumerate(specs)

@@ -33,7 +33,7 @@ from neurona.core.lowering import Contraction, Convolution, Elementwise, Indexed
 from neurona.core.node import Node
 
 FINISHED = 1 << 17
-"""Bytes below which a product finishes its results itself. What larger ones meet comes from afar,
+"""Bytes up to which a product finishes its results itself. What larger ones meet comes from afar,
 and a kernel of its own waits less for that: its long runs are fetched in advance."""
 FULL, ROW, FINAL = "full", "row", "final"
 MOST = 500
@@ -165,7 +165,7 @@ class Fusion:
         group = self.start(node)
         group.product = node
         size = typical(math.prod(node.shape)) * node.dtype.itemsize
-        group.loops = 0 < size < FINISHED and 1 not in node.shape[-2:]
+        group.loops = 0 < size <= FINISHED and 1 not in node.shape[-2:]
         if group.loops:
             group.rows = group.every - {_column(group)}
 

@@ -16,7 +16,7 @@ from neurona.autodiff.loops import LOOP
 from neurona.autodiff.steps import SCAN
 from neurona.compiler.ir import functions
 from neurona.compiler.ir.sizes import Size
-from neurona.compiler.ir.views import is_view, layout
+from neurona.compiler.ir.views import aligned, is_view, layout
 from neurona.compiler.lower.attention_operands import has_kernel, readable, wanted_shape
 from neurona.core import dtypes
 from neurona.core.buffer import Buffer
@@ -196,7 +196,7 @@ def with_copies(outputs: Sequence[Node]) -> list[Node]:
 
     def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
         if node.op in (SWITCH, LOOP, SCAN):
-            inputs = tuple(make(COPY, x) if x.op is LITERAL or is_view(x) else x for x in inputs)
+            inputs = tuple(x if _lies_whole(x) else make(COPY, x) for x in inputs)
         elif isinstance(node.op.lower, Scan | Sort) or node.op.name == "join":
             inputs = tuple(x if _lies_contiguous(x) else copied(x) for x in inputs)
         elif isinstance(node.op.lower, Convolution):
@@ -225,6 +225,14 @@ def _for_attention(x: Node, which: int, node: Node, copied: Callable[[Node], Nod
 def _lies_contiguous(x: Node) -> bool:
     place = layout(x, {})
     return place is not None and place.base.op is not LITERAL and place.contiguous(x.shape)
+
+
+def _lies_whole(x: Node) -> bool:
+    """Whether the memory of the value below is, from its start to its end, that of x."""
+    base, _ = aligned(x)
+    same = math.prod(base.shape) == math.prod(x.shape) and base.dtype == x.dtype
+    place = layout(x, {}) if same else None
+    return place is not None and not place.offset and _lies_contiguous(x)
 
 
 def _lies_along_channels(x: Node, node: Node) -> bool:

@@ -16,7 +16,6 @@ from neurona.nn.running import who
 from neurona.ops.broadcast import reshape, sum
 from neurona.ops.create import zeros, zeros_like
 from neurona.ops.join import concat, split
-from neurona.ops.matmul import matmul, matrix_transpose
 from neurona.ops.operand import operand
 from neurona.ops.shape import expand_dims
 
@@ -45,10 +44,6 @@ class Recurrence:
     step: Callable[[Tensor, State, Rest], State]
 
 
-def _product(h: Tensor, weight: Any) -> Tensor:
-    return matmul(h, matrix_transpose(operand(weight)))
-
-
 def _parts(x: Any, sections: int | list[int], axis: int = -1) -> tuple[Tensor, ...]:
     return split(x, sections, axis=axis)
 
@@ -57,18 +52,16 @@ def _parts(x: Any, sections: int | list[int], axis: int = -1) -> tuple[Tensor, .
 
 
 def _all_folded(x: Tensor, w: Weights) -> tuple[Tensor, Rest]:
-    """x W_ihᵀ + b_ih + b_hh, where both biases are only added."""
+    """x W_ihᵀ; and W_hh and b_ih + b_hh, which a step adds in passing."""
     bias = None if w["bias_ih"] is None else operand(w["bias_ih"]) + w["bias_hh"]
-    return linear(x, w["weight_ih"], bias), (w["weight_hh"],)
+    return linear(x, w["weight_ih"]), (w["weight_hh"], bias)
 
 
 def elman(nonlinearity: str) -> Recurrence:
     """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu."""
     choice("RNN", "nonlinearity", nonlinearity, ("tanh", "relu"))
     function = ACTIVATIONS[nonlinearity]
-    return Recurrence(
-        _all_folded, lambda z, state, rest: (function(z + _product(state[0], *rest)),)
-    )
+    return Recurrence(_all_folded, lambda z, state, rest: (function(z + linear(state[0], *rest)),))
 
 
 # --- LSTM ---
@@ -76,7 +69,7 @@ def elman(nonlinearity: str) -> Recurrence:
 
 def _lstm_step(z: Tensor, state: State, rest: Rest) -> State:
     h, c = state
-    i, f, g, o = _parts(z + _product(h, *rest), 4)
+    i, f, g, o = _parts(z + linear(h, *rest), 4)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
     return sigmoid(o) * tanh(c), c
 
@@ -98,24 +91,25 @@ def _gru_before(x: Tensor, w: Weights) -> tuple[Tensor, Rest]:
 def _gru_step(z: Tensor, state: State, rest: Rest) -> State:
     (h,), (weight, bias) = state, rest
     xr, xu, xn = _parts(z, 3)
-    hr, hu, hn = _parts(_product(h, weight), 3)
+    hr, hu, hn = _parts(linear(h, weight), 3)
     r, u = sigmoid(xr + hr), sigmoid(xu + hu)
     n = tanh(xn + r * (hn if bias is None else hn + bias))
     return (n + u * (h - n),)
 
 
 def _reset_first_before(x: Tensor, w: Weights) -> tuple[Tensor, Rest]:
-    z, (weight,) = _all_folded(x, w)
+    z, (weight, bias) = _all_folded(x, w)
     hidden = weight.shape[1]
-    return z, _parts(operand(weight), [2 * hidden, hidden], axis=0)
+    parts = _parts(operand(weight), [2 * hidden, hidden], axis=0)
+    return z, (*parts, *((None, None) if bias is None else _parts(bias, [2 * hidden, hidden])))
 
 
 def _reset_first_step(z: Tensor, state: State, rest: Rest) -> State:
-    (h,), (gates, candidate) = state, rest
+    (h,), (gates, candidate, *biases) = state, rest
     hidden = h.shape[-1]
     x, xn = _parts(z, [2 * hidden, hidden])
-    r, u = _parts(sigmoid(x + _product(h, gates)), 2)
-    n = tanh(xn + _product(r * h, candidate))
+    r, u = _parts(sigmoid(x + linear(h, gates, biases[0])), 2)
+    n = tanh(xn + linear(r * h, candidate, biases[1]))
     return (n + u * (h - n),)
 
 
@@ -132,12 +126,12 @@ def jordan(nonlinearity: str, output_nonlinearity: str) -> Recurrence:
     inner, outer = ACTIVATIONS[nonlinearity], ACTIVATIONS[output_nonlinearity]
 
     def before(x: Tensor, w: Weights) -> tuple[Tensor, Rest]:
-        z, (weight,) = _all_folded(x, w)
-        return z, (weight, w["weight_ho"], w["bias_ho"])
+        z, folded = _all_folded(x, w)
+        return z, (*folded, w["weight_ho"], w["bias_ho"])
 
     def step(z: Tensor, state: State, rest: Rest) -> State:
-        weight, output, bias = rest
-        return (outer(linear(inner(z + _product(state[0], weight)), output, bias)),)
+        weight, bias, *output = rest
+        return (outer(linear(inner(z + linear(state[0], weight, bias)), *output)),)
 
     return Recurrence(before, step)
 
