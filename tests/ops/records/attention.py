@@ -31,9 +31,8 @@ CASES: tuple[Case, ...] = (
     (1, 2, 3, 1, 0, 2, False, None, ""),
 )
 SMALL: tuple[Case, ...] = (
-    (1, 2, 3, 2, 2, 1, False, None, ""),
-    (1, 2, 2, 1, 2, 2, True, None, ""),
-    (1, 2, 3, 1, 1, 2, False, (1, 1, 2, 3), "bool"),
+    (1, 2, 3, 2, 2, 2, True, None, ""),
+    (1, 2, 2, 1, 1, 1, False, (1, 1, 2, 2), "bool"),
 )
 SCALE = 0.7
 
