@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import neurona as ne
 from neurona import train
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.models import ViT
+from neurona.train.experiment import load_parts, make_model, read_config, run
 from neurona.train.experiment.kinds import named_network
 from tests.nn.golden import pattern
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 BLOCK = {
     "ln_1.weight": (768,),
     "ln_1.bias": (768,),
@@ -108,3 +111,14 @@ def test_pictures_that_do_not_fit() -> None:
         network(np.zeros((2, 3, 8, 9), np.float32))
     with pytest.raises(ArgumentError, match="image_size 9 must be a multiple of patch_size 4"):
         ViT(image_size=9, patch_size=4)
+
+
+@pytest.mark.slow
+def test_the_example_learns_digits(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One epoch of the example; ten reach what `docs/attention.md` says."""
+    monkeypatch.setenv("NEURONA_DATA", str(data_folder))
+    ne.random.seed(0)
+    file = read_config(EXAMPLES / "vit.toml", ["training.epochs=1"])
+    parts = load_parts(file.config, base=data_folder)
+    outcome = run(make_model(file.config, parts), file.config, parts, verbose=False)
+    assert outcome.history.values["validation_accuracy"][-1] > 0.9

@@ -23,7 +23,7 @@ LEARN, USE, LOOK = "Learn", "Use", "Look"
 TRAIN_HELP = """Train a network described in a TOML file.
 
 CONFIG is a file, or one of the examples that come with Neurona: adult, alexnet, digits, lenet,
-mnist-mlp, nielsen, pictures, shakespeare-gpt, shakespeare-lstm.
+mnist-mlp, nielsen, pictures, shakespeare-gpt, shakespeare-lstm, vit.
 
 A complete file:
 

@@ -86,25 +86,26 @@ def check_index(
 
 
 def check_tokens(
-    function: str, tokens: Any, vocabulary: int, name: str = "tokens", context: int | None = None
+    network: str, tokens: Any, vocabulary: int, name: str = "tokens", context: int | None = None
 ) -> Tensor:
-    """Tokens (batch, time) as a tensor, once they are right.
+    """Tokens (batch, time) as a tensor, once they are right. network: who asks, for messages.
 
     Raises `DTypeError` unless they are integers, `ShapeError` for other axes, no step or more steps
     than `context`, `IndexOutOfRangeError` naming the first token not in 0…vocabulary−1.
     """
     found = operand(tokens)
     if not dtypes.is_integer(found.dtype):
-        raise DTypeError(f"{who(function)}: {name} are integers, not {found.dtype}")
+        raise DTypeError(f"{network}: {name} are integers, not {found.dtype}")
     if found.ndim != 2 or not found.shape[1]:
         raise ShapeError(
-            f"{who(function)}: {name} must be (batch, time) with at least one step, not "
+            f"{network}: {name} must be (batch, time) with at least one step, not "
             f"{found.shape}"
         )
     if context is not None and found.shape[1] > context:
         raise ShapeError(
-            f"{who(function)}: {found.shape[1]} {name} (of {found.shape}) are more than the table "
+            f"{network}: {found.shape[1]} {name} (of {found.shape}) are more than the table "
             f"of positions holds, context {context}; cut the sequence or make the table longer"
         )
-    check_index(function, found, vocabulary, name, "tokens")
+    right = (found >= 0) & (found < vocabulary)
+    require(right, found, f"{network}: {name}", "the tokens are", vocabulary)
     return found
