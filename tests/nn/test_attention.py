@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import neurona as ne
-from neurona import nn
+from neurona import nn, train
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError
 from neurona.nn import functional as F
 from tests.nn.golden import pattern
@@ -217,3 +217,29 @@ def test_copies_of_a_layer_are_trained_apart() -> None:
     assert stack(pattern((2, 3, 4), 0).astype(np.float32)).shape == (2, 3, 4)
     with pytest.raises(ArgumentError, match="activation is one of 'relu', 'gelu'"):
         nn.TransformerEncoderLayer(4, 2, activation="glu")
+
+
+def test_stacks_are_described_and_made_again() -> None:
+    for kind, layer in (
+        (nn.TransformerEncoder, nn.TransformerEncoderLayer),
+        (nn.TransformerDecoder, nn.TransformerDecoderLayer),
+    ):
+        one = layer(4, 2, 6, 0.0, "gelu", batch_first=True, norm_first=True)
+        stack = kind(one, 2, nn.LayerNorm(4, eps=1e-3))
+        again = train.build(train.describe(stack))
+        again.load_state_dict(stack.state_dict())
+        x = [pattern((2, 3, 4), i).astype(np.float32) for i in range(2)]
+        inputs = x[:1] if kind is nn.TransformerEncoder else x
+        np.testing.assert_array_equal(again(*inputs).numpy(), stack(*inputs).numpy())
+    with pytest.raises(ArgumentError, match="an activation that is a function cannot"):
+        train.describe(nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 6, 0.0, F.silu), 1))
+    with pytest.raises(ArgumentError, match=r"only a stack of nn\.TransformerEncoderLayer"):
+        train.describe(nn.TransformerEncoder(nn.Linear(4, 4), 1))
+    with pytest.raises(ArgumentError, match=r"layer_options: .*'head'"):
+        train.build(
+            {
+                "layer": "TransformerEncoder",
+                "num_layers": 1,
+                "layer_options": {"d_model": 4, "nhead": 2, "head": 3},
+            }
+        )

@@ -6,6 +6,8 @@ import copy
 from collections.abc import Callable
 from typing import Any, cast
 
+from neurona.core.dtypes import DEFAULT_FLOAT
+from neurona.core.errors import ArgumentError
 from neurona.core.tensor import Tensor
 from neurona.nn import functional, init
 from neurona.nn.attention import MultiheadAttention
@@ -223,17 +225,84 @@ class TransformerDecoderLayer(_Layer):
         return self._added(x, self.norm3, self._wide), (keys, values)
 
 
-class TransformerEncoder(Module):
+class _Stack(Module):
+    """Layers one after the other and a norm; described by the options of the first layer."""
+
+    layer: type[_Layer]
+    layers: ModuleList
+    norm: Module | None
+
+    def __init__(self, layer: Module, num_layers: int, norm: Module | None) -> None:
+        self.num_layers = extent(type(self).__name__, "num_layers", num_layers)
+        self.layers = ModuleList(copy.deepcopy(layer) for _ in range(num_layers))
+        self.norm = norm
+
+    def description(self) -> dict[str, Any]:
+        """What `from_description` makes the stack of, fit for JSON.
+
+        Raises `ArgumentError` for layers, activations and norms of one's own.
+        """
+        first, norm = self.layers[0], self.norm
+        if type(first) is not self.layer or not isinstance(norm, LayerNorm | None):
+            raise ArgumentError(
+                f"{type(self).__name__}: only a stack of nn.{self.layer.__name__} with an "
+                "nn.LayerNorm or no norm can be described"
+            )
+        options = {name: getattr(first, name) for name in OPTIONS}
+        if not isinstance(options["activation"], str):
+            raise ArgumentError(
+                f"{type(self).__name__}: an activation that is a function cannot be described"
+            )
+        kind = first.linear1.weight.dtype
+        if kind != DEFAULT_FLOAT:
+            options["dtype"] = kind.name
+        eps = None if norm is None else norm.eps
+        return {"layer_options": options, "num_layers": self.num_layers, "norm_eps": eps}
+
+    @classmethod
+    def from_description(cls, given: dict[str, Any]) -> Any:
+        """The stack of a description."""
+        wanted = {"layer_options", "num_layers", "norm_eps"}
+        if set(given) - wanted or not {"layer_options", "num_layers"} <= set(given):
+            raise ArgumentError(
+                f"{cls.__name__}: a description has {', '.join(sorted(wanted))}, not "
+                f"{', '.join(sorted(given)) or 'nothing'}"
+            )
+        options, eps = dict(given["layer_options"]), given.get("norm_eps")
+        try:
+            layer = cls.layer(**options)
+        except TypeError as error:
+            raise ArgumentError(f"{cls.__name__}: layer_options: {error}") from None
+        norm = None
+        if eps is not None:
+            norm = LayerNorm(layer.d_model, eps, bias=layer.bias, dtype=options.get("dtype"))
+        return cls(layer, given["num_layers"], norm)
+
+
+OPTIONS = (
+    "d_model",
+    "nhead",
+    "dim_feedforward",
+    "dropout",
+    "activation",
+    "layer_norm_eps",
+    "batch_first",
+    "norm_first",
+    "bias",
+)
+
+
+class TransformerEncoder(_Stack):
     """num_layers copies of an encoder layer one after the other, and a norm if one is given.
 
     Arguments of the call as those of the layer, `mask` being its src_mask. The copies begin with
     the same weights, as in PyTorch; `Transformer` draws them anew.
     """
 
+    layer = TransformerEncoderLayer
+
     def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
-        self.num_layers = extent("TransformerEncoder", "num_layers", num_layers)
-        self.layers = ModuleList(copy.deepcopy(encoder_layer) for _ in range(num_layers))
-        self.norm = norm
+        super().__init__(encoder_layer, num_layers, norm)
 
     def forward(
         self,
@@ -248,16 +317,16 @@ class TransformerEncoder(Module):
         return x if self.norm is None else cast(Tensor, self.norm(x))
 
 
-class TransformerDecoder(Module):
+class TransformerDecoder(_Stack):
     """num_layers copies of a decoder layer one after the other, and a norm if one is given.
 
     Arguments of the call as those of the layer; see `TransformerEncoder`.
     """
 
+    layer = TransformerDecoderLayer
+
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
-        self.num_layers = extent("TransformerDecoder", "num_layers", num_layers)
-        self.layers = ModuleList(copy.deepcopy(decoder_layer) for _ in range(num_layers))
-        self.norm = norm
+        super().__init__(decoder_layer, num_layers, norm)
 
     def forward(
         self,

@@ -98,8 +98,7 @@ def check_tokens(
         raise DTypeError(f"{network}: {name} are integers, not {found.dtype}")
     if found.ndim != 2 or not found.shape[1]:
         raise ShapeError(
-            f"{network}: {name} must be (batch, time) with at least one step, not "
-            f"{found.shape}"
+            f"{network}: {name} must be (batch, time) with at least one step, not {found.shape}"
         )
     if context is not None and found.shape[1] > context:
         raise ShapeError(
