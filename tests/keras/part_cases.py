@@ -119,7 +119,7 @@ def recurrent_learning(keras: Any) -> Numbers:
     set_weights(model)
     model.compile(optimizer=keras.optimizers.Adam(0.05), loss="binary_crossentropy")
     y = (tokens[:, :1] > 2).astype(np.float32)
-    return numbers(model.fit(tokens, y, batch_size=8, epochs=4, shuffle=False, verbose=0))
+    return numbers(model.fit(tokens, y, batch_size=10, epochs=4, shuffle=False, verbose=0))
 
 
 @case
