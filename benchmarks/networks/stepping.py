@@ -65,12 +65,28 @@ def beginning(
     batch: int,
     *,
     cells: bool,
-) -> Any:
-    """The first state: of cells a list of pairs, of a module a pair of (layers, batch, …)."""
-    shapes = [(batch, weights[1].shape[1]) for weights in layers]
+) -> tuple[Any, ...]:
+    """The first state: of cells h and c of each in turn, of a module one h and c (layers, …)."""
+    shape = (batch, layers[0][1].shape[1])
     if cells:
-        return [(zeros(shape), zeros(shape)) for shape in shapes]
-    return tuple(zeros((len(layers), *shapes[0])) for _ in range(2))
+        return tuple(zeros(shape) for _ in range(2 * len(layers)))
+    return tuple(zeros((len(layers), *shape)) for _ in range(2))
+
+
+def stepper(model: Any, *, cells: bool) -> Callable[..., Any]:
+    """One step in time of either library: what comes out, and the state after."""
+
+    def step(x: Any, *state: Any) -> Any:
+        if not cells:
+            y, state = model(x[None], state)
+            return y[0], *state
+        after = []
+        for cell, h, c in zip(model, state[::2], state[1::2], strict=True):
+            x, c = cell(x, (h, c))
+            after += [x, c]
+        return x, *after
+
+    return step
 
 
 def build_neurona(inputs: Inputs, options: Mapping[str, Any]) -> Call:
@@ -82,22 +98,12 @@ def build_neurona(inputs: Inputs, options: Mapping[str, Any]) -> Call:
     model, weights = modules(nn, layers, cells=cells)
     model.load_state_dict(weights)
 
-    @ne.compile
-    def step(x: Any, state: Any) -> Any:
-        if not cells:
-            y, state = model(ne.expand_dims(x, axis=0), state)
-            return y[0], state
-        after = []
-        for cell, pair in zip(model, state, strict=True):
-            x, c = cell(x, pair)
-            after.append((x, c))
-        return x, after
-
+    step = ne.compile(stepper(model, cells=cells))
     state = beginning(ne.zeros, layers, len(requests[0]), cells=cells)
 
     def run(i: int) -> np.ndarray:
         nonlocal state
-        y, state = step(requests[i % REQUESTS], state)
+        y, *state = step(requests[i % REQUESTS], *state)
         return np.asarray(y.numpy())
 
     return Call(run=run, scope=ne.no_grad)
@@ -111,21 +117,12 @@ def build_torch(inputs: Inputs, options: Mapping[str, Any]) -> Call:
     model, weights = modules(torch.nn, layers, cells=cells)
     model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
 
-    def step(x: Any, state: Any) -> Any:
-        if not cells:
-            y, state = model(x.unsqueeze(0), state)
-            return y[0], state
-        after = []
-        for cell, pair in zip(model, state, strict=True):
-            x, c = cell(x, pair)
-            after.append((x, c))
-        return x, after
-
+    step = stepper(model, cells=cells)
     state = beginning(torch.zeros, layers, len(requests[0]), cells=cells)
 
     def run(i: int) -> np.ndarray:
         nonlocal state
-        y, state = step(torch.from_numpy(requests[i % REQUESTS]), state)
+        y, *state = step(torch.from_numpy(requests[i % REQUESTS]), *state)
         return np.asarray(y.numpy())
 
     return Call(run=run, scope=torch.inference_mode)

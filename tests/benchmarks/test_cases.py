@@ -188,6 +188,14 @@ def test_a_step_needs_no_more_memory_than_pytorch_s(name: str) -> None:
     assert step_memory(case, "neurona") <= theirs
 
 
+@pytest.mark.slow
+def test_long_texts_need_half_of_what_attention_by_products_does() -> None:
+    pytest.importorskip("torch")
+    case = load_case(case_module("gpt-long"))
+    theirs = step_memory(case, "torch", fused=True, attention="products")
+    assert 2 * step_memory(case, "neurona") <= theirs
+
+
 @pytest.mark.parametrize(("name", "packed", "outputs"), [
     ("nielsen", 784 * 32, 10 * 30), ("logistic", 784 * 16, 256 * 10),
 ])  # fmt: skip
