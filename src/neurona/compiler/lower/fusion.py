@@ -127,13 +127,13 @@ class Fusion:
             self.add(group, node, group.axes[id(twin)], FULL)
 
     def homes(self, sources: list[tuple[Node, Axes | None]]) -> list[Group]:
-        """The loop groups the inputs come from, the latest first."""
+        """The loop groups the inputs come from, the largest first, of equal ones the latest."""
         found: list[Group] = []
         for base, axes in sources:
             group = self.group_of.get(id(base))
             if group is not None and group.loops and axes is not None and group not in found:
                 found.append(group)
-        return sorted(found, key=self.groups.index, reverse=True)
+        return sorted(found, key=lambda g: (len(g.extents), self.groups.index(g)), reverse=True)
 
     def feeds(self, group: Group, sources: list[tuple[Node, Axes | None]]) -> bool:
         """Whether the group makes a source that nothing else wants in memory."""
