@@ -30,6 +30,7 @@ EXAMPLES: dict[str, Callable[[], Module]] = {
     "Linear": lambda: nn.Linear(4, 3, bias=False, dtype=ne.float64),
     "LogSoftmax": lambda: nn.LogSoftmax(dim=1),
     "Maxout": lambda: nn.Maxout(4, 3, pieces=3),
+    "MultiheadAttention": lambda: nn.MultiheadAttention(4, 2, 0.1, False, kdim=3, vdim=2),
     "PReLU": lambda: nn.PReLU(3),
     "Product": lambda: nn.Product(nn.Sigmoid()),
     "RMSNorm": lambda: nn.RMSNorm(4),
@@ -37,6 +38,14 @@ EXAMPLES: dict[str, Callable[[], Module]] = {
     "Sequential": lambda: nn.Sequential({"first": nn.Linear(4, 3), "then": nn.ReLU()}),
     "Softmax": lambda: nn.Softmax(dim=-1),
     "Softplus": lambda: nn.Softplus(2.0, 10.0),
+    "Transformer": lambda: nn.Transformer(4, 2, 1, 1, 6, activation="gelu", norm_first=True),
+    "TransformerDecoder": lambda: nn.TransformerDecoder(
+        nn.TransformerDecoderLayer(4, 2, 6), 2, nn.LayerNorm(4)
+    ),
+    "TransformerDecoderLayer": lambda: nn.TransformerDecoderLayer(4, 2, 6, bias=False),
+    "TransformerEncoder": lambda: nn.TransformerEncoder(
+        nn.TransformerEncoderLayer(4, 2, 6, dtype=ne.float64), 2
+    ),
     "Unflatten": lambda: nn.Unflatten(1, (2, -1)),
 }
 
@@ -49,7 +58,7 @@ def layers() -> list[str]:
         cls = getattr(nn, name)
         if not (isinstance(cls, type) and issubclass(cls, Module)) or issubclass(cls, Loss):
             continue
-        if cls not in (Module, nn.ModuleList, nn.ModuleDict):
+        if cls not in (Module, nn.ModuleList, nn.ModuleDict, nn.RNNBase):
             found.append(name)
     return found
 
