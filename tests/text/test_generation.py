@@ -136,6 +136,19 @@ def test_a_stop_token_ends_its_sequence_only(elman: Elman) -> None:
     assert list(generator.stream(prompts[0], 12))[-1] == stop
 
 
+def test_a_state_to_begin_with(elman: Elman) -> None:
+    """As an encoder gives it; beams of one are greedy."""
+    states = ne.asarray(np.random.default_rng(0).normal(size=(2, 6)).astype(np.float32))
+    found = TokenGenerator(elman, temperature=0).generate([[0], [0]], 6, state=states)
+    beams = BeamSearch(elman, beams=1).search([[0], [0]], 6, state=states)
+    scores, state = elman.read(np.array([[0], [0]]), states)
+    for t in range(6):
+        best = np.argmax(scores.numpy()[:, -1], axis=1)
+        assert [row[t] for row in found] == best.tolist()
+        assert [row[0].tokens[t] for row in beams] == best.tolist()
+        scores, state = elman.read(best[:, None], state)
+
+
 def test_lengths_of_prompts_make_no_programs(greedy: TokenGenerator) -> None:
     programs = sum(map(len, greedy._advance.entries.values()))  # type: ignore[attr-defined]
     for n in (1, 5, 7, 20):
