@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,24 @@ def test_hello_is_spelt(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_few_words_of_wikipedia(data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no unit is left out, PyTorch's network learns the same."""
     names = names_of("wikitext.py")
     config = names["Config"](
         vocabulary_size=50,
         features=8,
+        dropout=0.0,
         batch_size=4,
         length=5,
         steps=30,
         order=3,
         characters=9000,
     )
-    found = names["main"](data_folder, config, peer=False)
-    assert list(found) == ["3-gram", "Neurona"]
+    peer = find_spec("torch") is not None
+    found = names["main"](data_folder, config, peer=peer)
+    assert list(found) == ["3-gram", "Neurona", "PyTorch"][: 2 + peer]
     assert all(1 < perplexity < 50 for perplexity, _ in found.values())
+    if peer:
+        assert found["Neurona"][0] == pytest.approx(found["PyTorch"][0], rel=1e-4)
     assert "The" in capsys.readouterr().out
 
 
