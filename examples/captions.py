@@ -1,9 +1,9 @@
-"""One to many: a network says what is on a canvas of digits, "three above seven left of two".
+"""One to many: a network says what is on a canvas of digits, "three above seven".
 
-The canvases hold one to three MNIST digits (where NEURONA_DATA names a folder with them, else those
-that come with Neurona), and a caption tells where each lies from the one before it. Most canvases
-have many true captions. Two describers write those to learn from: one always goes from left to
-right and says what is more so, the other begins anywhere and says anything that is true.
+The canvases hold one or two MNIST digits (where NEURONA_DATA names a folder with them, else those
+that come with Neurona), and a caption tells where the first lies from the other; two to four are
+true of two digits. Two describers write those to learn from: one always goes from left to right
+and says what is more so, the other begins anywhere and says anything that is true.
 
 A convolutional network sees the canvas and an LSTM says the words. After the canvas it gets either
 the words said so far or zeros. A caption counts as right if it is true of its canvas, to the word.
@@ -40,16 +40,16 @@ CLEAR = 3.0
 class Config:
     """canvases: of an epoch; each epoch has others. feedback: whether words follow the canvas."""
 
-    epochs: int = 12
+    epochs: int = 20
     canvases: int = 5120
     test_canvases: int = 1000
-    size: tuple[int, int] = (48, 48)
-    count: tuple[int, int] = (1, 3)
-    side: tuple[int, int] = (14, 20)
+    size: tuple[int, int] = (32, 32)
+    count: tuple[int, int] = (1, 2)
+    side: tuple[int, int] = (11, 14)
     widths: tuple[int, ...] = (16, 32, 64)
     hidden_size: int = 128
-    batch_size: int = 32
-    learning_rate: float = 0.003
+    batch_size: int = 16
+    learning_rate: float = 0.004
     feedback: tuple[bool, ...] = (True, False)
     seeds: tuple[int, ...] = (0, 1, 2)
 

@@ -89,7 +89,7 @@ def test_a_caption_word_by_word(feedback: bool) -> None:
 def test_pictures_and_words_that_do_not_fit() -> None:
     with pytest.raises(ArgumentError, match=r"image_size \(8, 10\) must be multiples of 4"):
         Captioner(5, image_size=(8, 10), widths=(2, 3))
-    network = Captioner(5, image_size=(8, 8), widths=(2,), hidden_size=4)
+    network = Captioner(5, image_size=(8, 8), widths=(2,), hidden_size=4).eval()
     with pytest.raises(ShapeError, match=r"images \(1, 8, 8\) must be \(batch, 1, 8, 8\)"):
         network.begin(np.zeros((1, 8, 8), np.float32))
     with pytest.raises(IndexOutOfRangeError, match=r"\[0, 1\] is 5"):

@@ -30,7 +30,8 @@ class Captioner(Module):
 
     - `vocabulary_size`: how many words there are, those for start and end among them.
     - `image_size`: rows and columns, multiples of 2^(number of widths).
-    - `widths`: channels of the convolutions 3×3; each halves rows and columns.
+    - `widths`: channels of the convolutions 3×3, each of which halves rows and columns; one more,
+      as wide as the last, keeps them.
     - `hidden_size`: of the LSTM, and of what it is told of the picture and the words.
 
     `network(images, words)`: scores (batch, time, vocabulary_size) of what follows each word, for
@@ -69,15 +70,17 @@ class Captioner(Module):
                 f"the widths {self.widths} halves rows and columns, and there must be one"
             )
         places = (image_size[0] // halves) * (image_size[1] // halves)
+        last = self.widths[-1]
         self.encoder = nn.Sequential()
-        for channels, width in zip((1, *self.widths), self.widths, strict=False):
+        for channels, width in zip((1, *self.widths), (*self.widths, last), strict=True):
             self.encoder.append(nn.Conv2d(channels, width, 3, padding=1, bias=False))
             self.encoder.append(nn.BatchNorm2d(width))
             self.encoder.append(nn.ReLU())
             self.encoder.append(nn.MaxPool2d(2))
-        self.encoder.append(nn.Flatten())
-        self.encoder.append(nn.Linear(places * self.widths[-1], hidden_size))
-        self.encoder.append(nn.ReLU())
+        self.encoder[-1] = nn.Flatten()  # the last convolution halves nothing
+        self.encoder.append(nn.Linear(places * last, hidden_size, bias=False))
+        # As far from 0 as the words' vectors, among which it is to be heard.
+        self.encoder.append(nn.BatchNorm1d(hidden_size))
         self.embedding = nn.Embedding(vocabulary_size, hidden_size) if feedback else None
         self.decoder = nn.LSTM(hidden_size, hidden_size)
         self.scores = nn.Linear(hidden_size, vocabulary_size)
