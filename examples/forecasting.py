@@ -32,10 +32,13 @@ DAY, WEEK = 24, 168
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """stride: hours between the weeks to learn from. test: the share of the series, its end."""
+    """stride: hours between the weeks to learn from. test: the share of the series, its end.
+
+    The stride has no factor in common with 24, so that weeks begin at all hours of the day.
+    """
 
     hours: int = 2 * 365 * DAY
-    stride: int = 4
+    stride: int = 5
     test: float = 0.25
     hidden_size: int = 64
     batch_size: int = 32
