@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import neurona as ne
+from neurona import nn
 from neurona.core.tensor import Tensor
-from neurona.nn import eager
+from neurona.nn import eager, eager_scan
 from neurona.nn import functional as F
 
 
@@ -75,3 +76,29 @@ def test_attention_by_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     for one, other in zip(attended(), expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
     assert eager._kernel.cache_info().currsize == before + 2
+
+
+def test_loops_by_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    ne.random.seed(0)
+    layer = nn.GRU(3, 4, bidirectional=True)
+    x = np.random.default_rng(4).normal(size=(5, 2, 3)).astype(np.float32)
+
+    def read() -> list[Any]:
+        leaf = ne.asarray(x).requires_grad_()
+        y, h = layer(leaf, lengths=[5, 3])
+        (ne.sum(y * y) + ne.sum(h)).backward()
+        slopes = [parameter.grad.numpy() for parameter in layer.parameters()]
+        for parameter in layer.parameters():
+            parameter.grad = None
+        return [y.numpy(), h.numpy(), leaf.grad.numpy(), *slopes]
+
+    expected = read()
+    monkeypatch.setattr(eager_scan, "LEAST_TIME", 0)
+    monkeypatch.setattr(eager_scan, "LOOPS", {})
+    for _ in range(2):
+        for one, other in zip(read(), expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+        assert len(eager_scan.LOOPS) == 4  # there and back, in two directions; found again
+    monkeypatch.setattr(eager_scan, "MOST_LOOPS", 4)
+    layer(x[:4])
+    assert len(eager_scan.LOOPS) == 4

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import neurona.nn.eager_scan  # noqa: F401 (fills a slot: what eager mode runs for a scan)
 from neurona.autodiff import scan
 from neurona.core import dtypes
 from neurona.core.errors import DTypeError, ShapeError
