@@ -51,10 +51,9 @@ def test_reading_is_the_forward_pass(norm_first: bool) -> None:
     network = made(norm_first=norm_first, tied="all", padding=0)
     expected = network(SOURCE, TARGET).numpy()
     scores, state = network.read(TARGET[:, :2], network.begin(SOURCE))
-    read = ne.compile(network.read) if norm_first else network.read
     found = [scores.numpy()]
     for i in range(2, 5):
-        scores, state = read(TARGET[:, i : i + 1], state)
+        scores, state = network.read(TARGET[:, i : i + 1], state)
         found.append(scores.numpy())
     np.testing.assert_allclose(np.concatenate(found, 1), expected, atol=2e-6)
     assert state["position"].tolist() == [5, 5]

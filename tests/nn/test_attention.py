@@ -94,8 +94,17 @@ def heads(kind: str) -> tuple[nn.MultiheadAttention, list[Any]]:
 
 
 @pytest.mark.filterwarnings("ignore:Support for mismatched")
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [
+        ("plain", "no mask"),
+        ("plain", "bools"),
+        ("plain", "both kinds"),
+        ("other features, batch first", "bools"),
+        ("extra keys", "both kinds"),
+        ("no bias", "no mask"),
+    ],
+)
 def test_heads_are_those_of_pytorch(kind: str, call: str) -> None:
     torch = pytest.importorskip("torch")
     layer, inputs = heads(kind)
