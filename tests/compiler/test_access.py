@@ -16,7 +16,7 @@ import pytest
 import neurona as ne
 from neurona import nn, optim
 from neurona.compiler.run.pool import POOL, Pool
-from neurona.compiler.run.runner import ASLEEP, FUNCTION, IDLE
+from neurona.compiler.run.sharing import ASLEEP, FUNCTION, IDLE
 from tests.compiler.programs import order_in_python, program_of
 
 LARGE = 1 << 18

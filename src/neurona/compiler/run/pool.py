@@ -16,17 +16,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from neurona.compiler.run.memory import Memory
-from neurona.compiler.run.runner import (
-    ASLEEP,
-    DESK,
-    DESKS,
-    MAX_WORKERS,
-    STOPPED,
-    WAKING,
-    WORKERS,
-    runner,
-    work,
-)
+from neurona.compiler.run.runner import DESKS, WORKERS, runner, work
+from neurona.compiler.run.sharing import ASLEEP, DESK, MAX_WORKERS, STOPPED, WAKING
 from neurona.core import config
 from neurona.core.buffer import address, aligned_empty
 from neurona.core.dtypes import int64

@@ -1,7 +1,7 @@
 """The native loops that run a program: the runner, and the workers that help it.
 
-A call is an int64 array: the address of a segment, that of the workers' desks and their number;
-then the slots, which hold the addresses of the memory that the program uses.
+A call is an int64 array: the address of a segment, that of the workers' desks and their number,
+the turn; then the slots, which hold the addresses of the memory that the program uses.
 
 A segment is an int64 array of sections. A section has the count of its tasks; for each task its
 function's address, its number of chunks (negative if they are not worth sharing), its number of
@@ -25,13 +25,7 @@ first check that does not hold, after whose section nothing was run. Instead of 
     CHOOSE   for a choice: the slot of the number of the segment to run, how many there are, their
              lengths, and their words
 
-A worker has a desk of `DESK` words: state, function, table, board. It waits there in native code;
-the runner offers the task to those who are idle, before every chunk of its own, since some may
-just be waking up, and all take chunks, the runner and every second
-worker from the front, the others from the back, so that a thread tends to find in its cache what
-it wrote before. How many are taken stands on the board. An offer that nobody took up is withdrawn
-at the end, so that the runner waits only for workers in the middle of a chunk. The chunks do not
-depend on the threads, and so neither do the results.
+How the chunks of a task are shared out: see `sharing`.
 """
 
 from __future__ import annotations
@@ -39,43 +33,26 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from neurona.compiler.machine import native
-from neurona.compiler.machine.text import Text
+from neurona.compiler.run.sharing import INWARD, SharingEmitter
 from neurona.core.buffer import DATA
 
 MAX_BUFFERS = 4096
-MAX_WORKERS = 63
-DESK = 16
 END, REPEAT, CHOOSE, TAKE = -1, -2, -3, -4
 ENDLESS = (1 << 63) - 1
 """Rounds of a loop that only its gates end."""
-SEGMENT, DESKS, WORKERS, SLOTS = range(4)
+SEGMENT, DESKS, WORKERS, TURN, SLOTS = range(5)
 TIME = "_time64" if sys.platform == "win32" else "time"
-ASLEEP, IDLE, OFFERED, WORKING, STOPPED, WAKING = range(6)
-STATE, FUNCTION, TABLE, BOARD, SIDE = range(5)
-CHUNKS, TAKEN, LOW, HIGH = range(4)
 
 
-class RunnerEmitter(Text):
+class RunnerEmitter(SharingEmitter):
     """LLVM IR of `run` and `work`."""
-
-    def __init__(self) -> None:
-        super().__init__(1)
-
-    def word(self, base: str, at: str | int) -> str:
-        return self.assign(f"load i64, ptr {self.place(base, at)}")
-
-    def place(self, base: str, at: str | int) -> str:
-        return self.assign(f"getelementptr i64, ptr {base}, i64 {at}")
-
-    def add(self, a: str, b: str | int) -> str:
-        return self.assign(f"add i64 {a}, {b}")
 
     def run(self) -> str:
         self.runner()
@@ -93,11 +70,13 @@ class RunnerEmitter(Text):
             slots = self.place("%call", SLOTS)
             room = self.assign(f"alloca [{MAX_BUFFERS + 1} x ptr], align 64")
             self.put(f"store i64 {self.word(slots, 0)}, ptr {room}")
+            board = self.assign("alloca [8 x i64], align 64")
+            turn = self.place("%call", TURN)
+            self.put(f"store i64 {self.turned(turn)}, ptr {self.place(board, INWARD)}")
             arguments = (
                 f"ptr {segment}, ptr {slots}, ptr {desks}, "
                 f"i64 {self.word('%call', WORKERS)}, "
-                f"ptr {self.place(room, 1)}, "
-                f"ptr {self.assign('alloca [8 x i64], align 64')}"
+                f"ptr {self.place(room, 1)}, ptr {board}"
             )
             self.put(f"ret i64 {self.assign(f'call i64 @walk({arguments})')}")
         self.walk("ptr %segment, ptr %slots, ptr %desks, i64 %workers, ptr %table, ptr %board")
@@ -208,15 +187,18 @@ class RunnerEmitter(Text):
         more = self.assign(f"icmp ne i64 {self.assign(f'load i64, ptr {open_}')}, 0")
         self.put(f"br i1 {more}, label %round, label %last")
         self.label("round")
+        inward = self.word("%board", INWARD)
         self.segment(self.add(body_at, 1), failed)
+        self.put(
+            f"store i64 {self.assign(f'xor i64 {inward}, 1')}, ptr {self.place('%board', INWARD)}"
+        )
         with self.carries(first, count) as (_, carry, following, _size):
             self.swap(carry, following)
         with self.rows(first_row, stacks) as (_, row, _start, step):
             following_row = self.add(self.assign(f"load i64, ptr {row}"), step)
             self.put(f"store i64 {following_row}, ptr {row}")
         self.put(f"store i64 {self.add(self.assign(f'load i64, ptr {left}'), -1)}, ptr {left}")
-        turned = self.assign(f"xor i64 {self.assign(f'load i64, ptr {odd}')}, 1")
-        self.put(f"store i64 {turned}, ptr {odd}")
+        self.turned(odd)
         now = self.time()
         same = self.assign(f"icmp eq i64 {now}, {self.assign(f'load i64, ptr {second}')}")
         self.put(f"br i1 {same}, label %look, label %ask")
@@ -304,105 +286,7 @@ class RunnerEmitter(Text):
             pointer = self.word("%slots", self.word("%segment", self.add(first, i)))
             self.put(f"store i64 {pointer}, ptr {self.place(table, i)}")
         self.put(f"store i64 {self.add(first, buffers)}, ptr {cursor}")
-        function = self.assign(f"inttoptr i64 {address} to ptr")
-        several = self.assign(f"icmp sgt i64 {chunks}, 1")
-        helped = self.assign(f"select i1 {several}, i64 %workers, i64 0")
-        alone = self.assign(f"icmp eq i64 {helped}, 0")
-        every = self.intrinsic("i64", "llvm.abs.i64", ("i64", chunks), ("i1", "false"))
-        tag = self.fresh("share").removeprefix("%")
-        self.put(f"br i1 {alone}, label %{tag}_alone, label %{tag}")
-        self.label(f"{tag}_alone")
-        self.put(f"call void {function}(ptr {table}, i64 0, i64 {every})")
-        self.put(f"br label %{tag}_done")
-        self.label(tag)
-        self.put(f"store i64 {chunks}, ptr {self.place(board, CHUNKS)}")
-        for word in (TAKEN, LOW, HIGH):
-            self.put(f"store i64 0, ptr {self.place(board, word)}")
-
-        def offer() -> None:
-            with self.loop("0", "%workers") as i:
-                self.offer(i, address, table, board)
-
-        self.take_chunks(function, table, board, "0", offer)
-        with self.loop("0", "%workers") as i:
-            self.await_worker(i)
-        self.put(f"br label %{tag}_done")
-        self.label(f"{tag}_done")
-
-    def desk(self, i: str) -> str:
-        return self.place("%desks", self.assign(f"mul i64 {i}, {DESK}"))
-
-    def exchange(self, place: str, old: int, new: int) -> str:
-        """Whether the word was `old` and is `new` now."""
-        text = f"cmpxchg ptr {place}, i64 {old}, i64 {new} acq_rel acquire"
-        return self.assign(f"extractvalue {{ i64, i1 }} {self.assign(text)}, 1")
-
-    def offer(self, i: str, address: str, table: str, board: str) -> None:
-        desk = self.desk(i)
-        state = self.assign(f"load atomic i64, ptr {desk} acquire, align 8")
-        idle = self.assign(f"icmp eq i64 {state}, {IDLE}")
-        tag = self.fresh("offer").removeprefix("%")
-        self.put(f"br i1 {idle}, label %{tag}, label %{tag}_skip")
-        self.label(tag)
-        # Only the runner, of which there is one, writes on the desk of an idle worker.
-        numbers = [self.assign(f"ptrtoint ptr {pointer} to i64") for pointer in (table, board)]
-        side = self.assign(f"and i64 {self.add(i, 1)}, 1")
-        words = ((FUNCTION, address), (TABLE, numbers[0]), (BOARD, numbers[1]), (SIDE, side))
-        for word, value in words:
-            self.put(f"store i64 {value}, ptr {self.place(desk, word)}")
-        self.exchange(desk, IDLE, OFFERED)
-        self.put(f"br label %{tag}_skip")
-        self.label(f"{tag}_skip")
-
-    def take_chunks(
-        self,
-        function: str,
-        table: str,
-        board: str,
-        side: str,
-        before: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Run chunks until all are taken, each after what `before` writes.
-
-        `side` 0 takes them from the front, 1 from the back.
-        """
-        chunks = self.word(board, CHUNKS)
-        tag = self.fresh("take").removeprefix("%")
-        self.put(f"br label %{tag}")
-        self.label(tag)
-        taken = self.count_up(self.place(board, TAKEN))
-        more = self.assign(f"icmp slt i64 {taken}, {chunks}")
-        self.put(f"br i1 {more}, label %{tag}_one, label %{tag}_done")
-        self.label(f"{tag}_one")
-        before()
-        back = self.assign(f"icmp ne i64 {side}, 0")
-        counter = self.assign(
-            f"select i1 {back}, ptr {self.place(board, HIGH)}, ptr {self.place(board, LOW)}"
-        )
-        low = self.count_up(counter)
-        high = self.assign(f"sub i64 {self.assign(f'sub i64 {chunks}, 1')}, {low}")
-        chunk = self.assign(f"select i1 {back}, i64 {high}, i64 {low}")
-        self.put(f"call void {function}(ptr {table}, i64 {chunk}, i64 {self.add(chunk, 1)})")
-        self.put(f"br label %{tag}")
-        self.label(f"{tag}_done")
-
-    def count_up(self, place: str) -> str:
-        return self.assign(f"atomicrmw add ptr {place}, i64 1 acq_rel")
-
-    def await_worker(self, i: str) -> None:
-        """Withdraw an offer that was not taken up; wait for a worker that is at it."""
-        desk = self.desk(i)
-        self.exchange(desk, OFFERED, IDLE)
-        tag = self.fresh("await").removeprefix("%")
-        self.put(f"br label %{tag}")
-        self.label(tag)
-        state = self.assign(f"load atomic i64, ptr {desk} acquire, align 8")
-        working = self.assign(f"icmp eq i64 {state}, {WORKING}")
-        self.put(f"br i1 {working}, label %{tag}_wait, label %{tag}_done")
-        self.label(f"{tag}_wait")
-        self.pause()
-        self.put(f"br label %{tag}")
-        self.label(f"{tag}_done")
+        self.share(address, chunks, table, board)
 
     def check(self, i: str, at: str, failed: str) -> None:
         slot = self.word("%segment", self.add(self.add(at, 1), i))
@@ -413,50 +297,6 @@ class RunnerEmitter(Text):
         now = self.assign(f"and i1 {bad}, {none}")
         result = self.assign(f"select i1 {now}, i64 {self.add(i, 1)}, i64 {before}")
         self.put(f"store i64 {result}, ptr {failed}")
-
-    # --- the worker ---
-
-    def worker(self) -> None:
-        """`work(desk, patience)`: serve until nothing came for `patience` looks, or until stopped.
-
-        Returns `ASLEEP` or `STOPPED`.
-        """
-        with self.function("i64 @work(ptr %desk, i64 %patience)"):
-            looks = self.assign("alloca i64")
-            self.put(f"store i64 0, ptr {looks}")
-            self.exchange("%desk", WAKING, IDLE)
-            self.put("br label %look")
-            self.label("look")
-            state = self.assign("load atomic i64, ptr %desk acquire, align 8")
-            self.put(
-                f"switch i64 {state}, label %wait [ i64 {OFFERED}, label %accept "
-                f"i64 {STOPPED}, label %stop ]"
-            )
-            self.label("accept")
-            won = self.exchange("%desk", OFFERED, WORKING)
-            self.put(f"br i1 {won}, label %serve, label %look")
-            self.label("serve")
-            function, table, board = [
-                self.assign(f"inttoptr i64 {self.word('%desk', word)} to ptr")
-                for word in (FUNCTION, TABLE, BOARD)
-            ]
-            self.take_chunks(function, table, board, self.word("%desk", SIDE))
-            self.put(f"store i64 0, ptr {looks}")
-            self.put(f"store atomic i64 {IDLE}, ptr %desk release, align 8")
-            self.put("br label %look")
-            self.label("wait")
-            self.pause()
-            seen = self.add(self.assign(f"load i64, ptr {looks}"), 1)
-            self.put(f"store i64 {seen}, ptr {looks}")
-            tired = self.assign(f"icmp sge i64 {seen}, %patience")
-            self.put(f"br i1 {tired}, label %sleep, label %look")
-            self.label("sleep")
-            asleep = self.exchange("%desk", IDLE, ASLEEP)
-            self.put(f"br i1 {asleep}, label %gone, label %look")
-            self.label("gone")
-            self.put(f"ret i64 {ASLEEP}")
-            self.label("stop")
-            self.put(f"ret i64 {STOPPED}")
 
 
 _LONG, _POINTER = ctypes.c_int64, ctypes.c_void_p
