@@ -39,6 +39,40 @@ def test_padding_does_not_count(network: EncoderDecoderTransformer) -> None:
     assert abs(made()(SOURCE, TARGET).numpy() - whole).max() > 0.01
 
 
+def test_scores_are_those_of_pytorch_and_the_formulas_of_the_paper() -> None:
+    torch = pytest.importorskip("torch")
+    network = made(padding=0, tied="all", dtype=ne.float64)
+    state = {name: torch.tensor(array) for name, array in network.state_dict().items()}
+    parts = {
+        "encoder": torch.nn.TransformerEncoder(
+            torch.nn.TransformerEncoderLayer(8, 2, 32, 0.0, batch_first=True),
+            2,
+            enable_nested_tensor=False,
+        ),
+        "decoder": torch.nn.TransformerDecoder(
+            torch.nn.TransformerDecoderLayer(8, 2, 32, 0.0, batch_first=True), 2
+        ),
+    }
+    for name, part in parts.items():
+        start = f"{name}."
+        own = {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+        part.double().load_state_dict(own)
+    angles = np.arange(7)[:, None] / 10000 ** (2 * np.arange(4) / 8)
+    waves = np.stack([np.sin(angles), np.cos(angles)], -1).reshape(7, 8)
+
+    def embedded(tokens: Any) -> Any:
+        vectors = state["target_embedding.weight"][torch.tensor(tokens)] * 8**0.5
+        return vectors + torch.tensor(waves)[: tokens.shape[1]]
+
+    hidden = torch.tensor(SOURCE == 0)
+    memory = parts["encoder"](embedded(SOURCE), src_key_padding_mask=hidden)
+    later = torch.triu(torch.ones(5, 5, dtype=torch.bool), 1)
+    x = parts["decoder"](embedded(TARGET), memory, later, memory_key_padding_mask=hidden)
+    expected = x @ state["target_embedding.weight"].T
+    found = network(SOURCE, TARGET).numpy()
+    np.testing.assert_allclose(found, expected.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
 def test_no_step_sees_a_later_one(network: EncoderDecoderTransformer) -> None:
     changed = TARGET.copy()
     changed[:, 3:] = 5
