@@ -29,12 +29,6 @@ class Level:
     suffix: Integers
     starts: Integers
 
-    def find(self, keys: Integers) -> Integers:
-        """The numbers of the k-grams with these keys, −1 where there is none."""
-        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        found: Integers = np.where(self.keys[places] == keys, places, -1)
-        return found
-
 
 class NGramCounts:
     """The n-grams of a text, from single tokens to `order` in a row.
@@ -88,6 +82,13 @@ class NGramCounts:
     def __repr__(self) -> str:
         sizes = ", ".join(str(len(level.keys)) for level in self.levels)
         return f"NGramCounts(order={self.order}, different: {sizes})"
+
+
+def find(keys: Integers, wanted: Integers) -> Integers:
+    """Where `wanted` stand among the rising `keys`, −1 where they do not."""
+    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    found: Integers = np.where(keys[places] == wanted, places, -1)
+    return found
 
 
 def checked_tokens(who: str, tokens: Any, vocabulary_size: int) -> Integers:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from neurona.core.errors import ArgumentError
 from neurona.text.beam_search import Beam
 from neurona.text.language_model import LanguageModel
-from neurona.text.ngram_counts import Integers, NGramCounts, checked_tokens
+from neurona.text.ngram_counts import Integers, NGramCounts, checked_tokens, find
 from neurona.text.smoothing import KneserNey, Smoothing
 
 
@@ -43,10 +43,10 @@ class NGramModel(LanguageModel):
         self.smoothing: Smoothing = KneserNey() if smoothing is None else smoothing
         counts = NGramCounts(texts, vocabulary_size=vocabulary_size, order=order)
         self._weights = self.smoothing.weights(counts)
-        self._levels = counts.levels
+        self._keys = [level.keys for level in counts.levels]
 
     def __repr__(self) -> str:
-        sizes = ", ".join(str(len(level.keys)) for level in self._levels)
+        sizes = ", ".join(str(len(keys)) for keys in self._keys)
         return f"NGramModel(order={self.order}, {self.smoothing}, different: {sizes})"
 
     def log_probabilities(self, tokens: Any) -> NDArray[np.float64]:
@@ -55,9 +55,9 @@ class NGramModel(LanguageModel):
         uniform = 1 / self.vocabulary_size
         found = np.full(len(ids), uniform)
         context: Integers = np.zeros(len(ids), np.int64)  # the number of the tokens before each
-        for k, (level, (alpha, gamma)) in enumerate(zip(self._levels, self._weights, strict=True)):
+        for k, (keys, (alpha, gamma)) in enumerate(zip(self._keys, self._weights, strict=True)):
             known = np.where(context >= 0, context * self.vocabulary_size + ids, -1)
-            number = level.find(known)
+            number = find(keys, known)
             lower = uniform if self.smoothing.uniform else found
             higher = np.where(number >= 0, alpha[number], 0) + gamma[context] * lower
             found = np.where(context >= 0, higher, found)
@@ -72,12 +72,12 @@ class NGramModel(LanguageModel):
         ids = checked_tokens("NGramModel", context, self.vocabulary_size)
         ids = ids[max(0, len(ids) - self.order + 1) :]
         found = np.full(self.vocabulary_size, 1 / self.vocabulary_size)
-        for k in range(min(len(self._levels), len(ids) + 1)):
+        for k in range(min(len(self._keys), len(ids) + 1)):
             number = self._number(ids[len(ids) - k :])
             if number < 0:
                 break  # longer ones are unknown too
             alpha, gamma = self._weights[k]
-            keys = self._levels[k].keys
+            keys = self._keys[k]
             ends = np.array([number, number + 1]) * self.vocabulary_size
             first, last = np.searchsorted(keys, ends)
             if self.smoothing.uniform:
@@ -89,8 +89,8 @@ class NGramModel(LanguageModel):
     def _number(self, tokens: Integers) -> int:
         """The number of an n-gram, −1 if the text does not have it; 0 for no tokens."""
         number = 0
-        for level, token in zip(self._levels, tokens, strict=False):
-            (number,) = level.find(np.array([number * self.vocabulary_size + token]))
+        for keys, token in zip(self._keys, tokens, strict=False):
+            (number,) = find(keys, np.array([number * self.vocabulary_size + token]))
             if number < 0:
                 return -1
         return int(number)
