@@ -114,6 +114,7 @@ def test_pictures_that_do_not_fit() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_example_learns_digits(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One epoch of the example; ten reach what `docs/attention.md` says."""
     monkeypatch.setenv("NEURONA_DATA", str(data_folder))
