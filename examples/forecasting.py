@@ -1,10 +1,9 @@
 """What comes next in a series: tomorrow's demand, hour by hour, and tomorrow's price.
 
-`demand` makes two years of a town's demand for electricity: hours of the day and of the week,
+`demand` makes three years of a town's demand for electricity: hours of the day and of the week,
 heating in the cold and cooling in the heat, weather that lasts some days, and noise. An LSTM reads
-a week and foretells, all at once, how the hours of the next day differ from those a week ago.
-Beside it stand the values of a week ago, and linear regression on the same week, which is told the
-hour of the week as well.
+three days, knows the hour of the day and of the week, and foretells the next day at once. Beside it
+stand the values of a week ago, and linear regression on a whole week and the hour of the week.
 
 `prices` are real: Google's from 2004 to 2008, which come with Matplotlib. Nothing here foretells
 them better than "as today".
@@ -32,18 +31,20 @@ DAY, WEEK = 24, 168
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """stride: hours between the weeks to learn from. test: the share of the series, its end.
+    """stride: hours between the weeks to learn from. memory: the hours of a week that the LSTM
+    reads. test: the share of the series, its end.
 
     The stride has no factor in common with 24, so that weeks begin at all hours of the day.
     """
 
-    hours: int = 2 * 365 * DAY
+    hours: int = 3 * 365 * DAY
     stride: int = 5
+    memory: int = 3 * DAY
     test: float = 0.25
     hidden_size: int = 64
     batch_size: int = 32
-    epochs: int = 12
-    learning_rate: float = 0.003
+    epochs: int = 25
+    learning_rate: float = 0.005
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
@@ -160,8 +161,8 @@ def foretell_demand(picture: str | None, config: Config) -> dict[str, list[float
     few = slice(None, None, config.stride)
     for seed in config.seeds:
         start = time.perf_counter()
-        model = learn(known[few], (following - known[:, :DAY, 0])[few], seed, config)
-        foretold = x[:, :DAY, 0] + model.predict(x)
+        model = learn(known[few, -config.memory :], following[few], seed, config)
+        foretold = np.asarray(model.predict(x[:, -config.memory :]), np.float64)
         print(f"LSTM, seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
         found.setdefault("LSTM", []).append(error(foretold, y))
         if picture is not None and seed == config.seeds[0]:
