@@ -30,7 +30,7 @@ def test_gradients_vanish_and_explode_and_are_clipped(names: dict[str, Any]) -> 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_the_lstm_remembers_further_than_elman(names: dict[str, Any], tmp_path: Path) -> None:
-    config = names["Config"](gaps=(10, 60))
+    config = names["Config"](gaps=(10, 40))
     right, _, _ = names["main"](str(tmp_path / "copy.png"), config)
     assert right["LSTM"].min() > 0.95
     assert right["Elman"][0].min() > 0.95
