@@ -186,16 +186,16 @@ def foretell_prices(config: Config) -> dict[str, list[float]]:
 
 
 def draw(y: Floats, foretold: dict[str, Floats], picture: Path) -> None:
-    """Ten days, each foretold at midnight."""
+    """Ten days, each foretold when it begins."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3), layout="constrained")
     axes = figure.subplots()
-    midnights = np.arange(0, 10 * DAY, DAY)
+    begins = np.arange(0, 10 * DAY, DAY)
     hours = np.arange(10 * DAY) / DAY
-    axes.plot(hours, y[midnights].ravel(), "black", linewidth=1.5, label="demand")
+    axes.plot(hours, y[begins].ravel(), "black", linewidth=1.5, label="demand")
     for name, values in foretold.items():
-        axes.plot(hours, values[midnights].ravel(), linewidth=1, label=name)
+        axes.plot(hours, values[begins].ravel(), linewidth=1, label=name)
     axes.set(xlabel="days", ylabel="megawatts")
     axes.legend(ncols=3, loc="upper right", fontsize=8)
     figure.savefig(picture, dpi=80)
