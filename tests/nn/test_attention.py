@@ -39,6 +39,19 @@ def test_values_and_gradients_are_those_of_pytorch(options: dict[str, Any]) -> N
         np.testing.assert_allclose(our.grad.numpy(), their.grad.numpy(), rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_nothing_to_ask_and_nothing_to_look_at(dtype: str) -> None:
+    for queries, keys, samples in ((0, 3, 2), (2, 0, 2), (2, 3, 0)):
+        q, k, v = (np.ones((samples, n, 4), dtype) for n in (queries, keys, keys))
+        for axes in ((samples, queries, keys), (queries, keys), (queries, 1)):
+            found = F.scaled_dot_product_attention(q, k, v, np.ones(axes, bool))
+            np.testing.assert_array_equal(found.numpy(), np.ones_like(q) if keys else q * 0)
+    alike = [np.ones((1, n, 0), dtype) for n in (2, 3)]
+    values = np.arange(3, dtype=dtype).reshape(1, 3, 1)
+    found = F.scaled_dot_product_attention(*alike, values).numpy()
+    np.testing.assert_allclose(found, np.ones((1, 2, 1)), rtol=1e-6)
+
+
 def test_dropout_of_the_weights() -> None:
     ne.random.seed(1)
     values = np.eye(200, dtype=np.float32)

@@ -191,6 +191,10 @@ def test_embedding_checks_its_indices() -> None:
         layer(np.ones(2, np.float32))
     with pytest.raises(ArgumentError, match="padding_idx 6 is out of range"):
         nn.Embedding(6, 3, padding_idx=6)
+    with pytest.raises(ArgumentError, match=r"padding_idx 1\.5 is out of range"):
+        nn.Embedding(6, 3, padding_idx=1.5)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match=r"in \[0, 1\], not 'half'"):
+        nn.LSTM(6, 3, dropout="half")  # type: ignore[arg-type]
 
 
 # --- shapes, skips, linear ---

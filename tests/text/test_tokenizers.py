@@ -162,6 +162,16 @@ def test_incomplete_characters_are_held_back() -> None:
         byte_pairs().encode("ab\ud800")
 
 
+def test_half_a_surrogate_pair_is_refused_before_it_could_not_be_saved() -> None:
+    for train in (
+        CharacterTokenizer.train,
+        WordTokenizer.train,
+        lambda text: BytePairTokenizer.train(text, 260),
+    ):
+        with pytest.raises(DataError, match=r"half a surrogate pair '\\ud800'"):
+            train("a \ud800")
+
+
 def test_long_pieces_take_no_square_time() -> None:
     ids = BytePairTokenizer.train("aaaa aaaa", 258).encode("a" * 60_000)
     assert len(ids) == 15_000
@@ -202,6 +212,7 @@ def test_errors(tmp_path: Path) -> None:
         ("[]", "no tokeniser of Neurona"),
         ('{"format": "neurona-tokenizer", "format_version": 2}', "has version 2"),
         ('{"format": "neurona-tokenizer", "format_version": 1, "kind": "wrd"}', "mean 'word'"),
+        ('{"format": "neurona-tokenizer", "format_version": 1, "kind": ["word"]}', "unknown kind"),
         ('{"format": "neurona-tokenizer", "format_version": 1, "kind": "word"}', "damaged"),
     ):
         path.write_text(content, encoding="utf-8")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from neurona.autodiff.bodies import Form, agree, settle, specs_of, take_apart
 from neurona.autodiff.steps import run_steps
 from neurona.core import dtypes
@@ -102,6 +104,8 @@ def _length(rows: list[Tensor], form: Form, length: int | None) -> int:
     for path, x in zip(form.places, rows, strict=True):
         if not x.ndim:
             raise ShapeError(f"scan: xs{path} is a scalar; its first axis must be time")
+    if length is not None and (not isinstance(length, (int, np.integer)) or length < 0):
+        raise ArgumentError(f"scan: length is {length!r}; it must be a whole number from 0 on")
     times = {x.shape[0] for x in rows} | (set() if length is None else {length})
     if len(times) > 1:
         parts = [f"xs{path} {x.shape}" for path, x in zip(form.places, rows, strict=True)]
@@ -110,9 +114,7 @@ def _length(rows: list[Tensor], form: Form, length: int | None) -> int:
     if not times:
         raise ArgumentError("scan: without xs the number of steps must be given as length=")
     (time,) = times
-    if time < 0:
-        raise ArgumentError(f"scan: length is {time}; it must be at least 0")
-    return time
+    return int(time)
 
 
 def _padded(

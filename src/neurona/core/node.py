@@ -89,7 +89,8 @@ class Node:
         self.op, self.inputs, self.attrs = FREED, (), {}
 
     def __repr__(self) -> str:
-        return f"{self.op.name}{self.specs or self.spec}"
+        specs = ", ".join(f"{spec.dtype} {spec.shape}" for spec in self.specs or (self.spec,))
+        return f"{self.op.name} {specs}"
 
 
 def constant(array: Array, *, weak: bool = False) -> Node:

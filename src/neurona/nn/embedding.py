@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from neurona.core.errors import ArgumentError
 from neurona.core.tensor import Tensor
 from neurona.nn import functional, init
@@ -36,9 +38,10 @@ class Embedding(Module):
         self.num_embeddings = extent("Embedding", "num_embeddings", num_embeddings)
         self.embedding_dim = extent("Embedding", "embedding_dim", embedding_dim)
         if padding_idx is not None:
-            if not -num_embeddings <= padding_idx < num_embeddings:
+            whole = isinstance(padding_idx, (int, np.integer))
+            if not whole or not -num_embeddings <= padding_idx < num_embeddings:
                 raise ArgumentError(
-                    f"Embedding: padding_idx {padding_idx} is out of range for {num_embeddings}"
+                    f"Embedding: padding_idx {padding_idx!r} is out of range for {num_embeddings}"
                 )
             padding_idx %= num_embeddings
         self.padding_idx = padding_idx

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from neurona.core.errors import ArgumentError, DataError
 from neurona.text.byte_pairs import byte_letters, merge_piece, pieces_pattern, train_merges
 from neurona.text.tokenizer import Tokenizer
+from neurona.text.tokens import check_characters
 from neurona.text.vocabulary import Vocabulary
 
 REMEMBERED = 1 << 17
@@ -86,7 +87,8 @@ class BytePairTokenizer(Tokenizer, kind="byte_pair"):
         text: one, or many. Of equally frequent pairs the one learnt first comes first. There are
         fewer tokens if no pair stands `minimum_count` times in the text.
 
-        Raises `ArgumentError` for a size that leaves no room for the bytes and special tokens.
+        Raises `ArgumentError` for a size that leaves no room for the bytes and special tokens,
+        `DataError` for half a surrogate pair.
         """
         number = size - 256 - len(special)
         if number < 0:
@@ -128,13 +130,7 @@ class BytePairTokenizer(Tokenizer, kind="byte_pair"):
             raise DataError(f"{vocabulary}, {merges}: no tokeniser of GPT-2: {error}") from None
 
     def _encode(self, text: str) -> NDArray[np.int64]:
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise DataError(
-                f"BytePairTokenizer.encode: half a surrogate pair {text[error.start]!r} at "
-                f"{error.start} is no character; read the file with its own encoding"
-            ) from None
+        check_characters("BytePairTokenizer.encode", text)
         pieces = pieces_pattern().findall(text)
         ids = itertools.chain.from_iterable(map(self._known.__getitem__, pieces))
         found = np.fromiter(ids, np.int64)

@@ -15,6 +15,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
+from neurona.text.tokens import check_characters
+
 Pair = tuple[int, int]
 
 CONTRACTIONS = ("s", "t", "re", "ve", "m", "ll", "d")
@@ -74,11 +76,13 @@ def train_merges(texts: Iterable[str], number: int, minimum_count: int = 2) -> l
     the lower numbers comes first. It ends early when no pair stands `minimum_count` times.
 
     Pairs are counted within the pieces of the text, each different piece once, times how often it
-    stands there; a merge looks only at the pieces that hold its pair.
+    stands there; a merge looks only at the pieces that hold its pair. Raises `DataError` for half a
+    surrogate pair.
     """
     find = pieces_pattern().findall
     histogram: Counter[str] = Counter()
     for text in texts:
+        check_characters("BytePairTokenizer.train", text)
         histogram.update(find(text))
     words = [list(piece.encode()) for piece in histogram]
     times = list(histogram.values())

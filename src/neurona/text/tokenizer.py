@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from neurona.core.errors import ArgumentError, DataError, choices
 from neurona.data.files import replacing
+from neurona.text.tokens import check_characters
 from neurona.text.vocabulary import Vocabulary
 
 FORMAT = "neurona-tokenizer"
@@ -26,13 +27,16 @@ class Tokenizer(ABC):
     vocabulary: the tokens, by number. special: tokens that stand for no text of their own, such as
     an end or padding; written out in a text they are recognised as one token.
 
-    Raises `ArgumentError` for a special token that is empty or not in the vocabulary.
+    Raises `ArgumentError` for a special token that is empty or not in the vocabulary, `DataError`
+    for a token with half a surrogate pair, which no file could hold.
     """
 
     kinds: ClassVar[dict[str, type[Tokenizer]]] = {}
     """The tokenisers by the name that stands in their files."""
 
     def __init__(self, vocabulary: Vocabulary, special: Sequence[str] = ()) -> None:
+        for token in vocabulary:
+            check_characters(f"{type(self).__name__}: the token {token!r}", token)
         self.vocabulary = vocabulary
         self.special = tuple(special)
         for token in self.special:
@@ -143,7 +147,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
             f"Neurona for version {FORMAT_VERSION}; use the one that wrote it, or train anew"
         )
     kind = content.get("kind")
-    if kind not in Tokenizer.kinds:
+    if not isinstance(kind, str) or kind not in Tokenizer.kinds:
         raise DataError(f"{path}: unknown kind {kind!r}{choices(str(kind), Tokenizer.kinds)}")
     try:
         return Tokenizer.kinds[kind].of_description(content)

@@ -6,6 +6,8 @@ import functools
 import re
 import unicodedata
 
+from neurona.core.errors import DataError
+
 MARKS = (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0))
 """Where Unicode's combining marks lie."""
 
@@ -45,3 +47,17 @@ def _pattern(punctuation: bool) -> re.Pattern[str]:
     part = rf"[^\W_]+(?:[{re.escape(marks)}]+[^\W_]*)*"
     word = rf"{part}(?:['’\-‐‑]{part})*"
     return re.compile(rf"{word}|\S" if punctuation else word)
+
+
+def check_characters(who: str, text: str) -> None:
+    """Raise `DataError` for half a surrogate pair, which no file can hold.
+
+    >>> check_characters("Tokenizer", "¿qué? 🙂")
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{who}: half a surrogate pair {text[error.start]!r} at {error.start} is no "
+            "character; read the file with its own encoding"
+        ) from None

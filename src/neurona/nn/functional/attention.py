@@ -141,7 +141,7 @@ def _fused(
         mask = reshape(mask, (*[1] * (axes - mask.ndim), *mask.shape))
         ends = mask.shape[-2:]
         first = math.prod(mask.shape[: len(batch) - 1]) if lead else 1
-        inputs.append(reshape(mask, (first, mask.size // (first * math.prod(ends)), *ends)))
+        inputs.append(reshape(mask, (first, math.prod(mask.shape[len(batch) - 1 : -2]), *ends)))
     y, _ = apply_many(ATTENTION, *inputs, scale=factor, causal=causal)
     return cast(reshape(swap_heads(y), (*lead, q.shape[-2], v.shape[-1])), dtype)
 
@@ -171,7 +171,7 @@ def attention_weights(
             "with the same last axis"
         )
     mask = _checked_mask(q, k, None if attn_mask is None else operand(attn_mask), is_causal)
-    factor = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    factor = 1 / math.sqrt(q.shape[-1] or 1) if scale is None else scale
     scores = matmul(q * factor, matrix_transpose(k))
     if is_causal:
         mask = causal_mask(*scores.shape[-2:])
@@ -179,8 +179,8 @@ def attention_weights(
         boolean = mask.dtype == dtypes.bool_
         scores = where(mask, scores, -math.inf) if boolean else scores + cast(mask, scores.dtype)
     least = float(finfo(scores.dtype).min)  # of a query that sees nothing
-    top = maximum(max(scores, axis=-1, keepdims=True), least).detach()
-    powers = exp(scores - top)
+    top = maximum(max(scores, axis=-1, keepdims=True), least) if scores.shape[-1] else scores
+    powers = exp(scores - top.detach())
     total = sum(powers, axis=-1, keepdims=True)
     weights = powers * (1 / where(total == 0, 1, total))
     if WATCHED.maps is not None:

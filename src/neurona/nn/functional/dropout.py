@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.op import Shape
 from neurona.core.tensor import Tensor
@@ -121,5 +123,5 @@ def _saturated(z: Tensor, p: float, mask: Shape, generator: Generator | None) ->
 
 def check_probability(function: str, p: float) -> None:
     """Raise `ArgumentError` unless 0 ≤ p ≤ 1."""
-    if not 0 <= p <= 1:
-        raise ArgumentError(f"{who(function)}: p is a probability in [0, 1], not {p}")
+    if not isinstance(p, (int, float, np.number)) or not 0 <= p <= 1:
+        raise ArgumentError(f"{who(function)}: p is a probability in [0, 1], not {p!r}")
