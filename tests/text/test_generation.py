@@ -164,6 +164,11 @@ def test_the_model_stays_in_its_mode(greedy: TokenGenerator) -> None:
     assert greedy.generate([[1]], 0)[0].tolist() == []
 
 
+def test_the_least_temperature_takes_the_most_probable(elman: Elman) -> None:
+    coldest = TokenGenerator(elman, temperature=5e-324, compiled=False).generate([[1]], 4)
+    assert coldest[0].tolist() == by_definition(elman, [1], 4)
+
+
 def test_writing(elman: Elman) -> None:
     characters = CharacterTokenizer.train("helo ")
     out = io.StringIO()
@@ -240,17 +245,21 @@ def test_errors(gpt: GPT, greedy: TokenGenerator) -> None:
             greedy.generate(prompts, 3)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="prompt 0 is empty"):
         greedy.stream([], 3)
-    with pytest.raises(ArgumentError, match="length -1"):
-        greedy.generate([[1]], -1)
+    for length in (-1, 2.5):
+        with pytest.raises(ArgumentError, match=f"length {length}"):
+            greedy.generate([[1]], length)  # type: ignore[arg-type]
     for options, message in (
         ({"temperature": -1}, "temperature -1"),
+        ({"temperature": "hot"}, "temperature 'hot'"),
+        ({"top_k": 1.5}, "top_k 1.5 must be a whole number"),
         ({"top_k": 0}, "top_k 0"),
         ({"top_p": 1.5}, "top_p 1.5"),
     ):
         with pytest.raises(ArgumentError, match=message):
             TokenGenerator(gpt, **options)  # type: ignore[arg-type]
-    with pytest.raises(ArgumentError, match="beams 0"):
-        BeamSearch(gpt, beams=0)
+    for beams in (0, 1.5):
+        with pytest.raises(ArgumentError, match=f"beams {beams}"):
+            BeamSearch(gpt, beams=beams)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="context 24"):
         BeamSearch(gpt).search([[1]], 25)
     with pytest.raises(ShapeError, match="have 1 to 2 tokens"):

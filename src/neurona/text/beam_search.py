@@ -66,8 +66,8 @@ class BeamSearch:
         length_penalty: float = 1.0,
         compiled: bool = True,
     ) -> None:
-        if beams < 1:
-            raise ArgumentError(f"BeamSearch: beams {beams} must be at least 1")
+        if not isinstance(beams, (int, np.integer)) or beams < 1:
+            raise ArgumentError(f"BeamSearch: beams {beams!r} must be a whole number, at least 1")
         if not length_penalty >= 0:
             raise ArgumentError(f"BeamSearch: length_penalty {length_penalty} must not be negative")
         self.model = model
@@ -95,6 +95,8 @@ class BeamSearch:
                 f"BeamSearch.search: prompts have {lengths.min()} to {lengths.max()} tokens; "
                 "search those of one length together"
             )
+        if not isinstance(length, (int, np.integer)):
+            raise ArgumentError(f"BeamSearch.search: length {length!r} must be a whole number")
         if length < 1 or (context is not None and lengths[0] + length - 1 > context):
             raise ArgumentError(
                 f"BeamSearch.search: {lengths[0]} tokens and {length} more must fit into the "

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import neurona as ne
 from neurona.core.errors import ArgumentError
 from neurona.core.tensor import Tensor
 from neurona.ops.generator import Generator
+
+REAL = (int, float, np.number)
 
 
 def keep_top_k(scores: Tensor, k: int) -> Tensor:
@@ -63,9 +67,11 @@ def choose(
 
 def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> None:
     """Raise `ArgumentError` for values that name no distribution."""
-    if not 0 <= temperature < float("inf"):
-        raise ArgumentError(f"generation: temperature {temperature} must be at least 0 and finite")
-    if top_k is not None and top_k < 1:
-        raise ArgumentError(f"generation: top_k {top_k} must be at least 1")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ArgumentError(f"generation: top_p {top_p} must be in (0, 1]")
+    if not isinstance(temperature, REAL) or not 0 <= temperature < float("inf"):
+        raise ArgumentError(
+            f"generation: temperature {temperature!r} must be at least 0 and finite"
+        )
+    if top_k is not None and (not isinstance(top_k, (int, np.integer)) or top_k < 1):
+        raise ArgumentError(f"generation: top_k {top_k!r} must be a whole number, at least 1")
+    if top_p is not None and (not isinstance(top_p, REAL) or not 0 < top_p <= 1):
+        raise ArgumentError(f"generation: top_p {top_p!r} must be in (0, 1]")

@@ -30,6 +30,8 @@ ROUNDS = 64
 """So many tokens at most a call."""
 PATIENCE = 0.02
 """Seconds that a stream waits for tokens, as far as a single token allows."""
+COLDEST = 1e-30
+"""The least temperature above 0: float32 holds scores divided by it."""
 
 
 class TokenGenerator:
@@ -201,8 +203,8 @@ class _Sequences:
     def __init__(
         self, generator: TokenGenerator, prompts: Sequence[Any], length: int, seed: int, state: Any
     ) -> None:
-        if length < 0:
-            raise ArgumentError(f"generation: length {length} must not be negative")
+        if not isinstance(length, (int, np.integer)) or length < 0:
+            raise ArgumentError(f"generation: length {length!r} must be a whole number from 0 on")
         self.generator = generator
         model = generator.model
         self.context = getattr(model, "context", None)
@@ -251,7 +253,7 @@ class _Sequences:
                 ne.asarray(known),
                 ne.asarray(ended),
                 rounds,
-                float(generator.temperature or 1.0),
+                max(float(generator.temperature), COLDEST) if generator.temperature else 1.0,
                 float(generator.top_p or 1.0),
             )
         self.random = generator.random.state
