@@ -179,8 +179,8 @@ def test_captions_at_a_glance(
 @pytest.mark.timeout(7200)
 def test_what_was_said_decides_what_follows(captions: dict[str, Any], tmp_path: Path) -> None:
     found = captions["main"](str(tmp_path / "captions.png"), captions["Config"](seeds=(0, 1)))
-    assert min(found["at will, words"]) > 0.8
-    assert min(found["at will, words"]) > max(found["at will, zeros"]) + 0.2
+    assert min(found["at will, words"]) > 0.7
+    assert min(found["at will, words"]) > max(found["at will, zeros"]) + 0.15
     assert (tmp_path / "captions.png").stat().st_size > 10_000
 
 
