@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from neurona import data
-from neurona.text import load_tokenizer
+from neurona.cli.generate import first
+from neurona.text import CharacterTokenizer, WordTokenizer, load_tokenizer
 from neurona.train.model import Model
 
 from .conftest import Run
@@ -95,6 +96,13 @@ def test_a_language_model(run: Run, song: Path) -> None:
         assert said in refused.stderr
     (song / "kept" / "tokenizer.json").unlink()
     assert "is no language model" in run("generate", "kept").stderr
+
+
+def test_a_text_begins_with_what_the_vocabulary_has() -> None:
+    assert first(CharacterTokenizer.train("a\n")) == "\n"
+    assert first(CharacterTokenizer.train("ba", special=["<end>"])) == "a"
+    assert first(WordTokenizer.train("one\ntwo two")) == "two"
+    assert first(WordTokenizer.train("")) == "<unk>"
 
 
 def test_the_state_is_carried_on(run: Run, song: Path) -> None:

@@ -121,7 +121,8 @@ def predict(
 def generate(
     run: RunArgument,
     prompt: Annotated[
-        str | None, typer.Option(help="What the text begins with; default: a new line.")
+        str | None,
+        typer.Option(help="What the text begins with; default: a new line, or the first token."),
     ] = None,
     length: Annotated[int, typer.Option(min=0, help="Tokens to add.")] = 500,
     temperature: Annotated[
