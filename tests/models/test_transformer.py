@@ -185,6 +185,9 @@ def test_what_cannot_be_read(network: EncoderDecoderTransformer) -> None:
         network(SOURCE, np.array([[1], [11]]))
     with pytest.raises(ShapeError, match=r"lengths \(3,\) must be \(batch,\)"):
         network(SOURCE, TARGET, np.array([1, 2, 3]))
+    for wrong in (0, SOURCE.shape[1] + 1):
+        with pytest.raises(ArgumentError, match=rf"lengths\[1\] is {wrong}; they lie in 1…"):
+            network(SOURCE, TARGET, np.array([1, wrong]))
     with pytest.raises(ArgumentError, match="needs one vocabulary, not 9 and 11"):
         made(tied="all", source_vocabulary_size=9)
     with pytest.raises(ArgumentError, match="unknown tied 'al'; did you mean 'all'"):

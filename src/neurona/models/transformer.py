@@ -11,7 +11,7 @@ from neurona.core.errors import ArgumentError, DTypeError, ShapeError, choices
 from neurona.core.tensor import Tensor
 from neurona.nn import functional as F
 from neurona.nn.functional.attention import watched_attention
-from neurona.nn.functional.checks import check_tokens
+from neurona.nn.functional.checks import check_that, check_tokens
 from neurona.nn.module import Module
 from neurona.train.architecture import register
 
@@ -156,7 +156,11 @@ class EncoderDecoderTransformer(Module):
             raise DTypeError(
                 f"EncoderDecoderTransformer: lengths are integers, not {lengths.dtype}"
             )
-        inside = ne.arange(source.shape[1]) < ne.expand_dims(lengths, axis=1)
+        time = source.shape[1]
+        right = (lengths >= 1) & (lengths <= time)
+        rule = f"they lie in 1…{time}, the time of the source"
+        check_that("EncoderDecoderTransformer", right, "lengths", lengths, rule)
+        inside = ne.arange(time) < ne.expand_dims(lengths, axis=1)
         return inside if seen is None else inside & seen
 
     def _scores(self, x: Tensor) -> Tensor:
