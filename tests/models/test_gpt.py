@@ -46,6 +46,8 @@ def test_sequences_that_cannot_be_read(network: GPT) -> None:
     ):
         network(np.array([[1, 2, 3], [4, 5, 11]]))
     _, state = network.read(TOKENS, network.begin(2))
+    with pytest.raises(ShapeError, match=r"tokens \(1, 7\) and a state of 2 sequences"):
+        network.read(TOKENS[:1], state)
     with pytest.raises(ShapeError):
         network.read(TOKENS[:, :0], state)
     with pytest.raises(

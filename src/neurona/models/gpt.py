@@ -10,7 +10,7 @@ import numpy as np
 
 import neurona as ne
 from neurona import nn
-from neurona.core.errors import ArgumentError, CheckpointError
+from neurona.core.errors import ArgumentError, CheckpointError, ShapeError
 from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
 from neurona.nn import functional as F
@@ -115,10 +115,16 @@ class GPT(Module):
         """Scores (batch, time, vocabulary_size) of the tokens that follow, and the state after.
 
         tokens: (batch, time). Each sample goes on at its own position. Compiled, it is one call.
-        Raises `IndexOutOfRangeError` for a token out of range and where the position table ends.
+        Raises `IndexOutOfRangeError` for a token out of range and where the position table ends,
+        `ShapeError` if the state is that of another batch.
         """
         tokens = check_tokens("GPT", tokens, self.vocabulary_size)
-        time = tokens.shape[1]
+        batch, time = tokens.shape
+        if state["position"].shape != (batch,):
+            raise ShapeError(
+                f"GPT: tokens {tokens.shape} and a state of {state['position'].shape[0]} sequences "
+                f"must have the same batch; take begin({batch})"
+            )
         places = ne.reshape(state["position"], (-1, 1)) + ne.arange(time)  # (batch, time)
         x = self.drop(self.wpe(self.wte(tokens), places))
         keys, values = [], []

@@ -204,7 +204,10 @@ def test_paths_are_looked_for(
         ({"idx": ["a"]}, "data.idx: two files are needed"),
         ({"name": "adult", "group": "a", "time": "b"}, "data.time: give group or time, not both"),
         ({"images": "a", "workers": -1}, "data.workers: must be at least 0, found -1"),
-        ({"images": "a", "resize": "crob"}, "data.resize: invalid enum value 'crob'"),
+        (
+            {"images": "a", "resize": "crob"},
+            "data.resize: invalid enum value 'crob'; did you mean 'crop'?",
+        ),
     ],
 )
 def test_tables_of_data_that_are_wrong(table: dict[str, Any], message: str) -> None:

@@ -8,11 +8,11 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from neurona.core.errors import ArgumentError, nearest
+from neurona.core.errors import ArgumentError, choices, nearest
 from neurona.train.experiment.changes import change
 from neurona.train.experiment.names import check_names
 from neurona.train.experiment.places import TOP, Origins
@@ -116,7 +116,7 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         where = place.rstrip("`").lstrip(".").replace("[...]", "") or "the configuration"
-        raise ArgumentError(f"{where}: {_in_words(message)}") from None
+        raise ArgumentError(f"{where}: {_in_words(message)}{_known(message, where)}") from None
     _check_values(config)
     check_names(config)
     return config
@@ -133,6 +133,20 @@ def _in_words(message: str) -> str:
         kinds = [words.get(kind, kind) for kind in wanted.split(" | ") if kind != "null"]
         return f"expected {' or '.join(kinds)}, found {words.get(found, found)}"
     return message[0].lower() + message[1:]
+
+
+def _known(message: str, place: str) -> str:
+    """What there is to choose from at a place, if the message says that something else stands."""
+    if not message.startswith("Invalid enum value"):
+        return ""
+    kind: Any = Config
+    for key in place.split("."):
+        kind = {field.name: field.type for field in msgspec.structs.fields(kind)}.get(key)
+        if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+            break
+    parts = [part for part in (kind, *get_args(kind)) if get_origin(part) is Literal]
+    known = [str(value) for part in parts for value in get_args(part)]
+    return choices(message.split("'")[1], known) if known else ""
 
 
 def _check_keys(raw: Any, kind: Any, place: str) -> None:
