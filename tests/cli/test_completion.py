@@ -66,5 +66,5 @@ def test_offers(run: Run, folder: Path) -> None:
     assert options.complete_config("") == [*options.example_names(), "a.toml", "sub/"]
     assert options.complete_data("b") == ["birth_life_2010", "b.csv"]
     assert options.complete_set("m") == ["mnist"]
-    assert options.complete_described("s") == ["sub/"]
+    assert options.complete_described("su") == ["sub/"]
     assert options.complete_config("none/x") == []

@@ -41,7 +41,7 @@ FILES = [
 
 def configs() -> tuple[str, str]:
     """The two files of the page."""
-    table, pictures, _ = blocks("command_line.md", "toml")
+    table, pictures, *_ = blocks("command_line.md", "toml")
     return table, pictures
 
 

@@ -29,8 +29,8 @@ def test_every_op_has_a_rule_or_works_on_integers() -> None:
     """What has neither would fail only when a random graph happens to hold it."""
     whole = {"bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert", "bitwise_left_shift",
              "bitwise_right_shift", "position", "take_result"}  # fmt: skip
-    # Random ones are in test_arrange.
-    networks = {"conv", "conv_input_gradient", "conv_weight_gradient", "resample", "window_argmax",
+    # Random ones are in test_arrange; attention has its own tests.
+    networks = {"attention", "attention_gradient", "conv", "conv_input_gradient", "conv_weight_gradient", "resample", "window_argmax",
                 "window_max", "window_pick", "window_put", "window_spread",
                 "window_sum"}  # fmt: skip
     missing = set(registry()) - set(bounds.RULES) - whole - networks
