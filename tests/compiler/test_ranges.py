@@ -30,9 +30,9 @@ def test_every_op_has_a_rule_or_works_on_integers() -> None:
     whole = {"bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert", "bitwise_left_shift",
              "bitwise_right_shift", "position", "take_result"}  # fmt: skip
     # Random ones are in test_arrange; attention has its own tests.
-    networks = {"attention", "attention_gradient", "conv", "conv_input_gradient", "conv_weight_gradient", "resample", "window_argmax",
-                "window_max", "window_pick", "window_put", "window_spread",
-                "window_sum"}  # fmt: skip
+    networks = {"attention", "attention_gradient", "conv", "conv_input_gradient",
+                "conv_weight_gradient", "resample", "window_argmax", "window_max", "window_pick",
+                "window_put", "window_spread", "window_sum"}  # fmt: skip
     missing = set(registry()) - set(bounds.RULES) - whole - networks
     assert not missing, f"no range for {sorted(missing)}"
 
