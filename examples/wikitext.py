@@ -3,8 +3,8 @@
 WikiText-2 (Merity, Xiong, Bradbury and Socher, 2016), its 10,000 most frequent words; the others
 are <unk>. Two layers of 200 units learn by truncated backpropagation through time: 20 places of the
 text are read side by side, 35 words a step, each step going on from the state of the one before.
-PyTorch's network begins with the same weights and reads the same words in the same order; only the
-units that dropout leaves out are others. The 5-gram model is smoothed after Kneser and Ney.
+PyTorch's network begins with the same weights, reads the same words in the same order, and dropout
+leaves out the same units. The 5-gram model is smoothed after Kneser and Ney.
 
 python examples/wikitext.py [DATA_FOLDER]     (else the folder that NEURONA_DATA names)
 """
@@ -86,23 +86,40 @@ def torch_network(network: models.RecurrentLanguageModel, config: Config) -> Any
     """The same network with the same weights in PyTorch."""
     import torch
 
+    class SameDropout(torch.nn.Module):
+        """Leaves out what Neurona's dropout leaves out, which its seed and the order tell."""
+
+        def forward(self, x: Any) -> Any:
+            if not (self.training and config.dropout):
+                return x
+            mask = nn.functional.dropout(ne.ones(tuple(x.shape)), config.dropout)
+            return x * torch.from_dlpack(mask)
+
     class LanguageModel(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.embed = torch.nn.Embedding(config.vocabulary_size, config.features)
-            self.recurrent = torch.nn.LSTM(
-                config.features, config.features, config.layers, dropout=config.dropout
+            size = config.features
+            self.embed = torch.nn.Embedding(config.vocabulary_size, size)
+            # Layer by layer, since a network of several draws the units between them itself.
+            self.recurrent = torch.nn.ModuleList(
+                [torch.nn.LSTM(size, size) for _ in range(config.layers)]
             )
-            self.head = torch.nn.Linear(config.features, config.vocabulary_size)
-            self.drop = torch.nn.Dropout(config.dropout)
+            self.head = torch.nn.Linear(size, config.vocabulary_size)
+            self.drop = SameDropout()
 
         def forward(self, tokens: Any, state: Any) -> tuple[Any, Any]:
-            y, state = self.recurrent(self.drop(self.embed(tokens.T)), state)
-            return self.head(self.drop(y)), state  # (time, batch, vocabulary)
+            x, after = self.embed(tokens.T), []
+            for layer, before in zip(self.recurrent, state, strict=True):
+                x, last = layer(self.drop(x), before)
+                after.append(last)
+            scores = self.head(self.drop(x.transpose(0, 1)))
+            return scores, after  # (batch, time, vocabulary)
 
     theirs = LanguageModel()
-    weights = {name: torch.tensor(value) for name, value in network.state_dict().items()}
-    theirs.load_state_dict(weights)
+    for name, value in network.state_dict().items():
+        kind, _, layer = name.removeprefix("recurrent.").partition("_l")
+        place = f"recurrent.{layer}.{kind}_l0" if layer.isdigit() else name
+        theirs.get_parameter(place).data.copy_(torch.tensor(value))
     return theirs
 
 
@@ -114,9 +131,9 @@ def torch_steps(theirs: Any, config: Config) -> tuple[Step, Step]:
 
     def loss_of(x: np.ndarray, y: np.ndarray, state: Any) -> tuple[Any, Any]:
         scores, state = theirs(torch.from_numpy(x), state)
-        targets = torch.from_numpy(y).T.flatten()
+        targets = torch.from_numpy(y).flatten()
         loss = torch.nn.functional.cross_entropy(scores.flatten(0, 1), targets)
-        return loss, tuple(part.detach() for part in state)
+        return loss, [tuple(part.detach() for part in pair) for pair in state]
 
     def learn(x: np.ndarray, y: np.ndarray, state: Any) -> tuple[Any, Any]:
         optimizer.zero_grad()
@@ -138,6 +155,7 @@ def train(
 ) -> float:
     """Learn for `config.steps` steps; returns the seconds, without those of the first step."""
     windows = data.windows(ids, batch_size=config.batch_size, length=config.length, drop_last=True)
+    ne.random.seed(config.seed)  # dropout's
     total, done, seconds = 0.0, 0, 0.0
     while done < config.steps:
         state = begin()
@@ -204,9 +222,10 @@ def main(
 
     if theirs is not None:
         learn, measure = torch_steps(theirs, config)
-        seconds = train("PyTorch", learn, lambda: None, known, config)
+        first = [None] * config.layers
+        seconds = train("PyTorch", learn, lambda: first, known, config)
         theirs.eval()
-        found["PyTorch"] = perplexity(measure, None, unseen, config), seconds
+        found["PyTorch"] = perplexity(measure, first, unseen, config), seconds
     for name, (value, seconds) in found.items():
         print(f"{name:8} perplexity {value:7.2f}   {seconds:7.1f} s")
     return found

@@ -404,7 +404,7 @@ def test_a_thread_that_slept_when_a_task_began_is_asked_again() -> None:
     wanted = f(x).numpy()
     pool = Pool()
     pool.workers = 1
-    pool.bells.append(Sleeper(pool))  # type: ignore[arg-type]
+    pool.bells.append((0, Sleeper(pool)))  # type: ignore[arg-type]
     program = program_of(f, x)
     program.call = pool.run
     pool.states[0] = ASLEEP

@@ -12,7 +12,7 @@ import neurona as ne
 from neurona.compiler.ir.loops import Fold, Kernel, Nest, Param, Store, check
 from neurona.compiler.ir.scalar import INDEX, Builder
 from neurona.compiler.machine import native
-from neurona.compiler.machine.emit import emit
+from neurona.compiler.machine.abreast import emit
 from neurona.core import dtypes
 from neurona.core.dtypes import DType
 from tests.compiler.graphs import Array

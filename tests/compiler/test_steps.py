@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neurona.compiler.ir.loops import Kernel, Nest, Param, Store, check
 from neurona.compiler.ir.scalar import Builder, Expr
-from neurona.compiler.machine.emit import emit
+from neurona.compiler.machine.abreast import emit
 from neurona.compiler.machine.steps import fixed_parts
 from neurona.core import dtypes
 

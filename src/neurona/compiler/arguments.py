@@ -41,6 +41,9 @@ def describe(values: Iterable[Any], key: list[Any], arrays: list[Array]) -> None
             array = node.value.array if known else value._concrete("compile")
             if node.requires_grad:
                 key.append(Tensor)
+            key += (node.shape, node.dtype)
+            arrays.append(array if array.flags.c_contiguous else np.ascontiguousarray(array))
+            continue
         elif kind is dict:
             key.append(kind)
             describe_mapping(value, key, arrays)

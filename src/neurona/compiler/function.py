@@ -44,17 +44,19 @@ class Entry:
         self.single = structure == LEAF and isinstance(results[0], Tensor)
         self.guards = trace.guards
         self.epoch = Modes.epoch
-        nodes: list[Node] = []
+        numbers: dict[Node, int] = {}
         self.leaves: list[tuple[int, Any]] = []
         """For each leaf of what is returned the number of its result, −1 for others; the leaf."""
         for result in results:
             if isinstance(result, Tensor):
-                self.leaves.append((len(nodes), None))
-                nodes.append(result._resolve(trace))
+                node = result._resolve(trace)
+                self.leaves.append((numbers.setdefault(node, len(numbers)), None))
             else:
                 self.leaves.append((-1, result))
-        plain = structure.kind in (tuple, list) and len(nodes) == len(results)
-        self.flat = structure.kind if plain and set(structure.children) == {LEAF} else None
+        nodes = list(numbers)
+        tensors = all(place >= 0 for place, _ in self.leaves)
+        plain = structure.kind in (tuple, list) and set(structure.children) == {LEAF}
+        self.flat = structure.kind if plain and tensors else None
         """The type of what is returned if that is a plain sequence of tensors."""
         # Only now, since a result may be what was captured or read for the first time.
         self.captures = list(trace.captures.values())
@@ -103,7 +105,7 @@ class Entry:
             return Tensor(known(self.returned[0], results[0]))
         tensors = [Tensor(known(*pair)) for pair in zip(self.returned, results, strict=True)]
         if self.flat is not None:
-            return self.flat(tensors)
+            return self.flat([tensors[place] for place, _ in self.leaves])
         leaves = [fixed if place < 0 else tensors[place] for place, fixed in self.leaves]
         return unflatten(self.structure, leaves)
 

@@ -10,8 +10,8 @@ from neurona.compiler.ir.sizes import typical
 from neurona.compiler.ir.storage import Key, Storage
 from neurona.compiler.lower.control import Control
 from neurona.compiler.machine import native
+from neurona.compiler.machine.abreast import emit
 from neurona.compiler.machine.convolution import ConvolutionEmitter, Direct
-from neurona.compiler.machine.emit import emit
 from neurona.compiler.machine.finish import (
     FinishingConvolution,
     FinishingEmitter,

@@ -105,12 +105,17 @@ class Emitter(Text):
 
     def nested(self, loops: list[tuple[str, str]], start: str, stop: str) -> None:
         name, _ = loops[0]
+        if len(loops) == 1:
+            self.each_row(name, start, stop)
+            return
         with self.loop(start, stop) as i:
             self.know(name, i)
-            if len(loops) > 1:
-                self.nested(loops[1:], "0", loops[1][1])
-            else:
-                self.block(self.kernel.body)
+            self.nested(loops[1:], "0", loops[1][1])
+
+    def each_row(self, name: str, start: str, stop: str) -> None:
+        with self.loop(start, stop) as i:
+            self.know(name, i)
+            self.block(self.kernel.body)
 
     def block(self, statements: tuple[Statement, ...]) -> None:
         for statement in statements:
@@ -480,8 +485,3 @@ class Emitter(Text):
         if expr.head == "constant" and not isinstance(expr.payload, Size):
             return Value(self.literal(expr.payload, expr.dtype, True), expr.dtype, True)
         return Value(self.widen(value), value.dtype, True)
-
-
-def emit(kernel: Kernel, lanes: int) -> str:
-    """LLVM IR of `kernel` (without target and attributes, see `native`)."""
-    return Emitter(kernel, lanes).run()

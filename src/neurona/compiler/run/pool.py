@@ -39,7 +39,8 @@ class Pool:
         self.busy = self.shut = False
         self.workers = -1
         self.threads: list[threading.Thread] = []
-        self.bells: list[threading.Semaphore] = []
+        self.bells: list[tuple[int, threading.Semaphore]] = []
+        """For each thread its desk's first word, and what wakes it."""
         self.desks = aligned_empty(((MAX_WORKERS + 1) * DESK,), int64)
         self.desks[:] = 0
         self.states: Any = memoryview(cast(Any, self.desks))
@@ -58,7 +59,7 @@ class Pool:
                 thread.start()
             except RuntimeError:  # The system gives no more; fewer help.
                 break
-            self.bells.append(bell)
+            self.bells.append((desk, bell))
             self.threads.append(thread)
             self.workers += 1
 
@@ -80,9 +81,9 @@ class Pool:
             if self.workers < 0:
                 self.start()
             states = self.states
-            for i, bell in enumerate(self.bells):
-                if states[i * DESK] == ASLEEP:
-                    states[i * DESK] = WAKING
+            for desk, bell in self.bells:
+                if states[desk] == ASLEEP:
+                    states[desk] = WAKING
                     bell.release()
             words[DESKS], words[WORKERS] = self.address, self.workers
             return alone(memory)
@@ -97,8 +98,8 @@ class Pool:
         me = threading.get_ident()
         while self.owner.setdefault(0, me) != me:
             time.sleep(0.001)
-        for i, bell in enumerate(self.bells):
-            self.states[i * DESK] = STOPPED
+        for desk, bell in self.bells:
+            self.states[desk] = STOPPED
             bell.release()
         for thread in self.threads:
             thread.join()

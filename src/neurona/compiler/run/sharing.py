@@ -4,9 +4,9 @@ A worker has a desk of `DESK` words: state, function, table, board. It waits the
 the runner offers the task to those who are idle, before every chunk of its own, since some may
 just be waking up, and all take chunks, the runner and every second worker from the front, the
 others from the back, so that a thread tends to find in its cache what it wrote before. How many are
-taken stands on the board. An offer that nobody took up is withdrawn at the end, so that the runner
-waits only for workers in the middle of a chunk. The chunks do not depend on the threads, and so
-neither do the results.
+taken stands on the board, in one word, which has those from the back in its upper half. An offer
+that nobody took up is withdrawn at the end, so that the runner waits only for workers in the middle
+of a chunk. The chunks do not depend on the threads, and so neither do the results.
 
 In turn, chunks are taken from the ends to the middle and from the middle to the ends: from task to
 task, and for the same task from call to call and from round to round. So a thread begins with what
@@ -23,7 +23,9 @@ MAX_WORKERS = 63
 DESK = 16
 ASLEEP, IDLE, OFFERED, WORKING, STOPPED, WAKING = range(6)
 STATE, FUNCTION, TABLE, BOARD, SIDE = range(5)
-CHUNKS, TAKEN, LOW, HIGH, INWARD = range(5)
+CHUNKS, TAKEN, INWARD = range(3)
+HALF = 32
+"""Bits of the chunks taken from the front, in the word that counts them."""
 
 
 class SharingEmitter(Text):
@@ -61,8 +63,7 @@ class SharingEmitter(Text):
         self.put(f"br label %{tag}_done")
         self.label(tag)
         self.put(f"store i64 {chunks}, ptr {self.place(board, CHUNKS)}")
-        for word in (TAKEN, LOW, HIGH):
-            self.put(f"store i64 0, ptr {self.place(board, word)}")
+        self.put(f"store i64 0, ptr {self.place(board, TAKEN)}")
         self.turned(self.place(board, INWARD))
 
         def offer() -> None:
@@ -113,19 +114,21 @@ class SharingEmitter(Text):
         `side` 0 takes them from the front, 1 from the back.
         """
         chunks = self.word(board, CHUNKS)
+        shift = self.assign(f"mul i64 {side}, {HALF}")
+        one = self.assign(f"shl i64 1, {shift}")
         tag = self.fresh("take").removeprefix("%")
         self.put(f"br label %{tag}")
         self.label(tag)
-        taken = self.count_up(self.place(board, TAKEN))
-        more = self.assign(f"icmp slt i64 {taken}, {chunks}")
+        taken = self.assign(f"atomicrmw add ptr {self.place(board, TAKEN)}, i64 {one} acq_rel")
+        front = self.assign(f"and i64 {taken}, {(1 << HALF) - 1}")
+        rear = self.assign(f"lshr i64 {taken}, {HALF}")
+        more = self.assign(f"icmp slt i64 {self.add(front, rear)}, {chunks}")
         self.put(f"br i1 {more}, label %{tag}_one, label %{tag}_done")
         self.label(f"{tag}_one")
         before()
         back = self.assign(f"icmp ne i64 {side}, 0")
-        counter = self.assign(
-            f"select i1 {back}, ptr {self.place(board, HIGH)}, ptr {self.place(board, LOW)}"
-        )
-        chunk = self.chunk(self.count_up(counter), chunks, back, self.word(board, INWARD))
+        mine = self.assign(f"select i1 {back}, i64 {rear}, i64 {front}")
+        chunk = self.chunk(mine, chunks, back, self.word(board, INWARD))
         self.put(f"call void {function}(ptr {table}, i64 {chunk}, i64 {self.add(chunk, 1)})")
         self.put(f"br label %{tag}")
         self.label(f"{tag}_done")
@@ -148,9 +151,6 @@ class SharingEmitter(Text):
         outwards = self.assign(f"select i1 {back}, i64 {up}, i64 {down}")
         is_inward = self.assign(f"icmp ne i64 {inward}, 0")
         return self.assign(f"select i1 {is_inward}, i64 {inwards}, i64 {outwards}")
-
-    def count_up(self, place: str) -> str:
-        return self.assign(f"atomicrmw add ptr {place}, i64 1 acq_rel")
 
     def await_worker(self, i: str) -> None:
         """Withdraw an offer that was not taken up; wait for a worker that is at it."""
