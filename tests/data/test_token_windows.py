@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurona.core.errors import ArgumentError, DTypeError, ShapeError
+from neurona.core.errors import ArgumentError, DTypeError, IndexOutOfRangeError, ShapeError
 from neurona.data import StreamLoader, TokenWindows
 
 
@@ -54,6 +54,11 @@ def test_mistakes() -> None:
         TokenWindows(np.zeros((2, 2), int), 1)
     with pytest.raises(DTypeError, match="integers, found float64"):
         TokenWindows(np.zeros(9), 2)
+    with pytest.raises(DTypeError, match="ids are no array"):
+        TokenWindows([[1], [1, 2]], 2)  # type: ignore[list-item]
+    for index in (-1, 9):
+        with pytest.raises(IndexOutOfRangeError, match=r"not all among the windows 0…4"):
+            TokenWindows(np.arange(11), 2).read_batch(np.array([0, index]))
     for length, draws in ((0, None), (2.5, None), (4, 0), (4, True)):
         with pytest.raises(ArgumentError, match="whole number of at least 1"):
             TokenWindows(np.arange(9), length, draws)  # type: ignore[arg-type]

@@ -245,21 +245,47 @@ def test_errors(gpt: GPT, greedy: TokenGenerator) -> None:
             greedy.generate(prompts, 3)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="prompt 0 is empty"):
         greedy.stream([], 3)
-    for length in (-1, 2.5):
-        with pytest.raises(ArgumentError, match=f"length {length}"):
-            greedy.generate([[1]], length)  # type: ignore[arg-type]
+    for length in (-1, 2.5, True):
+        with pytest.raises(ArgumentError, match=f"length must be a whole number.*found {length}"):
+            greedy.generate([[1]], length)
+    for prompts in (None, "ab", [[[1], [1, 2]]]):
+        with pytest.raises(DTypeError, match="generation: prompt"):
+            greedy.generate(prompts, 3)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="seed must be a whole number"):
+        greedy.generate([[1]], 3, seed="x")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="a tokeniser is needed, not NoneType"):
+        greedy.write(None, "a", 3)  # type: ignore[arg-type]
+    with pytest.raises(ShapeError, match="there are 1 prompts"):
+        greedy.generate([[1]], 3, state=gpt.begin(2))
     for options, message in (
         ({"temperature": -1}, "temperature -1"),
         ({"temperature": "hot"}, "temperature 'hot'"),
-        ({"top_k": 1.5}, "top_k 1.5 must be a whole number"),
-        ({"top_k": 0}, "top_k 0"),
+        ({"temperature": float("nan")}, "temperature nan"),
+        ({"top_k": 1.5}, "top_k must be a whole number of at least 1, found 1.5"),
+        ({"top_k": 0}, "top_k must be .* found 0"),
         ({"top_p": 1.5}, "top_p 1.5"),
+        ({"top_p": 0}, "top_p 0"),
+        ({"stop": [11]}, "stop is 11; the vocabulary has 11 tokens"),
+        ({"stop": [-1]}, "stop must be a whole number of at least 0, found -1"),
+        ({"stop": [1.5]}, "found 1.5"),
+        ({"stop": 3}, "stop is a list of tokens, not 3"),
     ):
         with pytest.raises(ArgumentError, match=message):
             TokenGenerator(gpt, **options)  # type: ignore[arg-type]
-    for beams in (0, 1.5):
-        with pytest.raises(ArgumentError, match=f"beams {beams}"):
-            BeamSearch(gpt, beams=beams)  # type: ignore[arg-type]
+    for options, message in (
+        ({"beams": 0}, "beams must be a whole number of at least 1, found 0"),
+        ({"beams": 1.5}, "found 1.5"),
+        ({"end": 11}, "end is 11; the vocabulary has 11 tokens"),
+        ({"end": "a"}, "end must be a whole number"),
+        ({"length_penalty": "a"}, "length_penalty 'a' must be at least 0 and finite"),
+        ({"length_penalty": float("inf")}, "length_penalty inf"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            BeamSearch(gpt, **options)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="Linear has no begin and no read"):
+        TokenGenerator(nn.Linear(2, 3))
+    with pytest.raises(ShapeError, match="there are 1 prompts"):
+        BeamSearch(gpt).search([[1]], 3, state=gpt.begin(2))
     with pytest.raises(ArgumentError, match="context 24"):
         BeamSearch(gpt).search([[1]], 25)
     with pytest.raises(ShapeError, match="have 1 to 2 tokens"):

@@ -181,17 +181,45 @@ def test_errors() -> None:
     ):
         with pytest.raises(error, match=message):
             NGramModel(tokens, vocabulary_size=4)
-    with pytest.raises(ArgumentError, match="order 0"):
+    with pytest.raises(ArgumentError, match="order must be a whole number of at least 1, found 0"):
         NGramCounts([1], vocabulary_size=4, order=0)
+    with pytest.raises(ArgumentError, match="vocabulary_size must be a whole number"):
+        NGramCounts([1], vocabulary_size=1.5, order=1)  # type: ignore[arg-type]
+    for smoothing in ("kneser-ney", KneserNey):
+        with pytest.raises(ArgumentError, match=r"smoothing .* is none; give KneserNey"):
+            NGramModel(TEXT, vocabulary_size=4, smoothing=smoothing)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="3 weights"):
         NGramModel(TEXT, vocabulary_size=4, smoothing=Interpolation([0.5, 0.5]))
-    for make in (lambda: AddK(0), lambda: KneserNey(0), lambda: KneserNey("chen")):
-        with pytest.raises(ArgumentError):
-            make()
+    for kind, values in (
+        (AddK, (0, "a", float("nan"), float("inf"))),
+        (KneserNey, (0, "chen", None)),
+        (
+            lambda w: Interpolation(w).weights(NGramCounts([1], vocabulary_size=4, order=1)),
+            ("a", 2),
+        ),
+    ):
+        for value in values:
+            with pytest.raises(ArgumentError):
+                kind(value)  # type: ignore[operator]
     model = NGramModel(TEXT, vocabulary_size=4)
     with pytest.raises(ArgumentError, match="there are no tokens"):
         model.perplexity([])
-    with pytest.raises(ArgumentError, match="temperature 0"):
-        model.sample([], 3, temperature=0)
+    for temperature in (0, float("nan"), float("inf"), "warm"):
+        with pytest.raises(ArgumentError, match=r"temperature .* must be positive and finite"):
+            model.sample([], 3, temperature=temperature)  # type: ignore[arg-type]
+    for count in (-1, 1.5):
+        with pytest.raises(ArgumentError, match=f"length must be a whole number.*found {count}"):
+            model.sample([], count)  # type: ignore[arg-type]
+    for options, message in (
+        ({"length": 0}, "length must be"),
+        ({"number": 0}, "number must be"),
+        ({"end": 4}, "end is 4; the vocabulary has 4 tokens"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            model.complete([], **{"length": 2, **options})  # type: ignore[arg-type]
+    with pytest.raises(DTypeError, match=r"log_probability: tokens are integers .*float64"):
+        model.log_probability([0.5, 1.2])
+    with pytest.raises(DTypeError, match="rank: candidates are a list"):
+        model.rank(3)  # type: ignore[arg-type]
     with pytest.raises(IndexOutOfRangeError, match="token 1 is -1"):
         model.log_probabilities([0, -1])

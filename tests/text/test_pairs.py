@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from neurona.core.errors import ArgumentError, DataError
+from neurona.core.errors import ArgumentError, DataError, DTypeError
 from neurona.text import PairBatches, pair_groups, read_pairs, split_pairs, word_tokens
 from neurona.text.pairs import IGNORED
 
@@ -133,5 +134,18 @@ def test_sentences_that_no_batch_can_hold() -> None:
         PairBatches([[1]], [[1], [2]], sizes=[4], **options)
     with pytest.raises(ArgumentError, match=r"sizes must rise, found \[4, 2\]"):
         PairBatches([[1]], [[1]], sizes=[4, 2], **options)
-    with pytest.raises(ArgumentError, match="batch_size must be at least 1"):
-        PairBatches([[1]], [[1]], sizes=[4], batch_size=0, ends=(0, 0))
+    given: dict[str, Any] = {"sources": [[1]], "targets": [[1]], "sizes": [4], **options}
+    for wrong, message in (
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, found 0"),
+        ({"sizes": 4}, "sizes are whole numbers that rise, not 4"),
+        ({"sizes": [4.5]}, "a size must be a whole number"),
+        ({"ends": 1}, "ends are two tokens"),
+        ({"ends": (0, -1)}, "an end must be a whole number of at least 0, found -1"),
+        ({"sources": None}, "lists of sequences"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            PairBatches(**{**given, **wrong})
+    with pytest.raises(DTypeError, match=r"target 0: tokens are integers \(token,\), not float64"):
+        PairBatches(**{**given, "targets": [[1.5]]})
+    with pytest.raises(ArgumentError, match="epoch must be a whole number"):
+        next(PairBatches(**given).epoch(-1))

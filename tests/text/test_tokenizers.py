@@ -202,6 +202,19 @@ def test_errors(tmp_path: Path) -> None:
         BytePairTokenizer(Vocabulary(byte_letters()), [("x", "y")])
     with pytest.raises(ArgumentError, match="a string is needed, found list"):
         byte_pairs().encode(["a"])  # type: ignore[arg-type]
+    for train, message in (
+        (lambda: CharacterTokenizer.train(["ab", "c"]), r"found list; join several with ''.join"),  # type: ignore[arg-type]
+        (lambda: CharacterTokenizer.train("ab", special="<end>"), r"special are several words"),
+        (lambda: CharacterTokenizer(["a", "b"]), "a Vocabulary is needed, not list"),  # type: ignore[arg-type]
+        (lambda: WordTokenizer.train(b"ab"), "a string, or several, are needed, found bytes"),  # type: ignore[arg-type]
+        (lambda: WordTokenizer.train(["ab", 3]), "text 1: a string is needed, found int"),  # type: ignore[list-item]
+        (lambda: WordTokenizer.train("a b", 1.5), "size must be a whole number"),  # type: ignore[arg-type]
+        (lambda: BytePairTokenizer.train("abc", "300"), "size must be a whole number"),  # type: ignore[arg-type]
+        (lambda: BytePairTokenizer.train("abc", 300, minimum_count=0), "minimum_count must be"),
+        (lambda: BytePairTokenizer(Vocabulary("a"), [("a",)]), "a merge is a pair"),  # type: ignore[list-item]
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            train()
     with pytest.raises(ArgumentError, match="special token '<end>'"):
         CharacterTokenizer(Vocabulary("ab"), ["<end>"])
     with pytest.raises(DataError, match="999 at token 0"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,6 +64,19 @@ def test_numbers_that_do_not_do() -> None:
         vocabulary.decode([1.0])
     with pytest.raises(DTypeError, match=r"int64 \(1, 2\)"):
         vocabulary.decode([[0, 1]])
+    with pytest.raises(DTypeError, match="different lengths"):
+        vocabulary.decode([[0, 1], [0]])
+
+
+@pytest.mark.parametrize("unknown", [None, "mi"])
+@pytest.mark.parametrize("tokens", [3, [3], [["mi"]]])
+def test_tokens_that_are_no_words(tokens: Any, unknown: str | None) -> None:
+    with pytest.raises(ArgumentError, match=r"Vocabulary\.encode: a"):
+        Vocabulary(WORDS, unknown=unknown).encode(tokens)
+    with pytest.raises(ArgumentError, match="Vocabulary"):
+        Vocabulary(tokens)
+    with pytest.raises(ArgumentError, match=r"Vocabulary\.of_most_frequent"):
+        Vocabulary.of_most_frequent(tokens)
 
 
 def test_a_text_is_not_taken_for_tokens() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from neurona.autodiff.bodies import Form, agree, settle, specs_of, take_apart
 from neurona.autodiff.steps import run_steps
 from neurona.core import dtypes
+from neurona.core.arguments import whole
+from neurona.core.check import require
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError
 from neurona.core.node import placeholder
 from neurona.core.op import Spec
@@ -17,7 +17,7 @@ from neurona.core.subgraph import Recorded, Subgraph, record_like
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, Trace
 from neurona.ops.broadcast import reshape
-from neurona.ops.compare import less, where
+from neurona.ops.compare import greater_equal, less, less_equal, logical_and, where
 from neurona.ops.create import arange, zeros_like
 from neurona.ops.operand import cast, literal, operand
 
@@ -40,14 +40,15 @@ def scan(
     for none, with `length` steps. All are tensors, numbers, or nested tuples, lists and dicts of
     them; f returns the next carry, of the structure, shapes and dtypes of `init`, and any tree.
     reverse: from the last row to the first; y stand where their x do.
-    lengths: integers (batch,), for sequences that are padded to one time. The steps of a sample at
-    its length and after leave its state as it is, and its rows of y are 0. All leaves of the carry
-    and of y then have the axis batch first.
+    lengths: integers (batch,) in 0…time, for sequences that are padded to one time. The steps of a
+    sample at its length and after leave its state as it is, and its rows of y are 0. All leaves of
+    the carry and of y then have the axis batch first.
     `f` is recorded once, so it may not ask a tensor for its value; a compiled program runs it in
     one native loop of any length. Derivatives of every order flow, also to what f closes over: by
     a loop back, for which the states of all steps are kept (`checkpoint(f)` keeps nothing else).
     A weight's gradient by products is one product of all steps together.
-    Raises `ShapeError` where lengths differ or a carry changes, `DTypeError`, `ArgumentError`.
+    Raises `ShapeError` where lengths differ or a carry changes, `DTypeError`, `ArgumentError`, also
+    naming a length out of range (a compiled function when it runs).
 
     >>> import neurona as ne
     >>> ne.scan(lambda total, x: (total + x, total * x), 0.0, ne.asarray([1.0, 2.0, 3.0]))
@@ -104,8 +105,8 @@ def _length(rows: list[Tensor], form: Form, length: int | None) -> int:
     for path, x in zip(form.places, rows, strict=True):
         if not x.ndim:
             raise ShapeError(f"scan: xs{path} is a scalar; its first axis must be time")
-    if length is not None and (not isinstance(length, (int, np.integer)) or length < 0):
-        raise ArgumentError(f"scan: length is {length!r}; it must be a whole number from 0 on")
+    if length is not None:
+        length = whole("scan", "length", length, 0)
     times = {x.shape[0] for x in rows} | (set() if length is None else {length})
     if len(times) > 1:
         parts = [f"xs{path} {x.shape}" for path, x in zip(form.places, rows, strict=True)]
@@ -127,6 +128,8 @@ def _padded(
         )
     lengths = cast(lengths, dtypes.int64)
     (batch,) = lengths.shape
+    right = logical_and(greater_equal(lengths, 0), less_equal(lengths, time))
+    require(right, lengths, "scan: lengths", f"they lie in 0…{time}, the time")
 
     def step(carry: Any, x: Any) -> Any:
         number, x = x

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurona.core.errors import ArgumentError, DTypeError, ShapeError
+from neurona.core.arguments import array_of, whole
+from neurona.core.errors import DTypeError, IndexOutOfRangeError, ShapeError
 from neurona.data.source import Sample, SampleGenerators, Source
 
 IGNORED = -100
@@ -34,18 +35,13 @@ class TokenWindows(Source):
     """
 
     def __init__(self, ids: ArrayLike, length: int, draws: int | None = None) -> None:
-        tokens = np.asarray(ids)
+        tokens = array_of("TokenWindows", "ids", ids)
         if tokens.ndim != 1:
             raise ShapeError(f"TokenWindows: ids must be (token,), found {tokens.shape}")
         if tokens.dtype.kind not in "iu":
             raise DTypeError(f"TokenWindows: ids must be integers, found {tokens.dtype}")
-        for name, number in (("length", length), ("draws", draws)):
-            if number is not None and (
-                isinstance(number, bool) or not isinstance(number, int) or number < 1
-            ):
-                raise ArgumentError(
-                    f"TokenWindows: {name} must be a whole number of at least 1, found {number!r}"
-                )
+        length = whole("TokenWindows", "length", length)
+        draws = None if draws is None else whole("TokenWindows", "draws", draws)
         least = 2 if draws is None else length + 1
         if len(tokens) < least:
             raise ShapeError(
@@ -71,8 +67,14 @@ class TokenWindows(Source):
         self, indices: NDArray[np.int64], generators: Iterable[np.random.Generator] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return inputs and targets, int64 `(batch, length)`."""
+        numbers = np.asarray(indices, np.int64)
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(self):
+            raise IndexOutOfRangeError(
+                f"TokenWindows: {numbers.min()}…{numbers.max()} are not all among the windows "
+                f"0…{len(self) - 1}"
+            )
         if self.draws is None:
-            begins = np.asarray(indices, np.int64) * self.length
+            begins = numbers * self.length
         else:
             if generators is None:
                 generators = SampleGenerators(0, 0, indices)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurona.core.arguments import array_of, whole
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError
 from neurona.data.token_windows import IGNORED
 
@@ -91,16 +92,13 @@ def windows(
     [[0, 1, 2], [5, 6, 7]] [[1, 2, 3], [6, 7, 8]]
     [[3, 4, 0], [8, 0, 0]] [[4, 5, -100], [9, -100, -100]]
     """
-    tokens = np.asarray(ids)
+    tokens = array_of("windows", "ids", ids)
     if tokens.ndim != 1:
         raise ShapeError(f"windows: ids must be (token,), found {tokens.shape}")
     if tokens.dtype.kind not in "iu":
         raise DTypeError(f"windows: ids must be integers, found {tokens.dtype}")
-    for name, number in (("batch_size", batch_size), ("length", length)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ArgumentError(
-                f"windows: {name} must be a whole number of at least 1, found {number!r}"
-            )
+    batch_size = whole("windows", "batch_size", batch_size)
+    length = whole("windows", "length", length)
     least = batch_size * length + 1 if drop_last else batch_size + 1
     if len(tokens) < least:
         raise ShapeError(

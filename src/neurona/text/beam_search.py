@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import neurona as ne
+from neurona.core.arguments import is_real, whole
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.tensor import Tensor
 from neurona.core.tree import tree_map
+from neurona.text.checks import checked_model, checked_token
 from neurona.text.prompts import (
     CHUNKS,
     begin,
+    checked_batch,
     evaluating,
     padded_prompts,
     prepared,
@@ -47,7 +50,8 @@ class BeamSearch:
         length. length_penalty: p; 0 favours short sequences, as probabilities do.
     compiled: False runs the same in eager mode.
 
-    Raises `ArgumentError` for less than one beam or a negative length penalty.
+    Raises `ArgumentError` for less than one beam, a length penalty that is negative or infinite, an
+    end that is no token and a model without these functions.
 
     >>> from neurona.models import GPT
     >>> ne.random.seed(0)
@@ -66,13 +70,14 @@ class BeamSearch:
         length_penalty: float = 1.0,
         compiled: bool = True,
     ) -> None:
-        if not isinstance(beams, (int, np.integer)) or beams < 1:
-            raise ArgumentError(f"BeamSearch: beams {beams!r} must be a whole number, at least 1")
-        if not length_penalty >= 0:
-            raise ArgumentError(f"BeamSearch: length_penalty {length_penalty} must not be negative")
-        self.model = model
-        self.beams = beams
-        self.end = end
+        if not is_real(length_penalty) or not 0 <= length_penalty < float("inf"):
+            raise ArgumentError(
+                f"BeamSearch: length_penalty {length_penalty!r} must be at least 0 and finite"
+            )
+        size = getattr(model, "vocabulary_size", None)
+        self.model = checked_model("BeamSearch", model)
+        self.beams = whole("BeamSearch", "beams", beams)
+        self.end = None if end is None else checked_token("BeamSearch", "end", end, size)
         self.length_penalty = length_penalty
         self._read = prepared(compiled, lambda tokens, state: model.read(tokens, state)[1])
         self._extend = prepared(compiled, self._step)
@@ -95,16 +100,14 @@ class BeamSearch:
                 f"BeamSearch.search: prompts have {lengths.min()} to {lengths.max()} tokens; "
                 "search those of one length together"
             )
-        if not isinstance(length, (int, np.integer)):
-            raise ArgumentError(f"BeamSearch.search: length {length!r} must be a whole number")
-        if length < 1 or (context is not None and lengths[0] + length - 1 > context):
+        length = whole("BeamSearch.search", "length", length)
+        if context is not None and lengths[0] + length - 1 > context:
             raise ArgumentError(
                 f"BeamSearch.search: {lengths[0]} tokens and {length} more must fit into the "
-                f"model's context {context}, and be at least one"
+                f"model's context {context}"
             )
         count = len(tokens)
-        if state is None:
-            state = begin(self.model, count)
+        state = begin(self.model, count) if state is None else checked_batch(state, count)
         with evaluating(self.model), ne.no_grad():
             state, _ = read_chunks(self._read, tokens[:, :-1], state, (*CHUNKS, 1))
             return self._search(tokens[:, -1], length, state)

@@ -12,8 +12,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from neurona.core.arguments import whole
 from neurona.core.errors import ArgumentError, DataError
 from neurona.text.byte_pairs import byte_letters, merge_piece, pieces_pattern, train_merges
+from neurona.text.checks import checked_texts, checked_words
 from neurona.text.tokenizer import Tokenizer
 from neurona.text.tokens import check_characters
 from neurona.text.vocabulary import Vocabulary
@@ -49,7 +51,7 @@ class BytePairTokenizer(Tokenizer, kind="byte_pair"):
         special: Sequence[str] = (),
     ) -> None:
         super().__init__(vocabulary, special)
-        self.merges = [(left, right) for left, right in merges]
+        self.merges = [_pair(merge) for merge in merges]
         ids = {word: i for i, word in enumerate(vocabulary)}
         needed = {word for left, right in self.merges for word in (left, right, left + right)}
         for word in (*byte_letters(), *sorted(needed)):
@@ -90,13 +92,16 @@ class BytePairTokenizer(Tokenizer, kind="byte_pair"):
         Raises `ArgumentError` for a size that leaves no room for the bytes and special tokens,
         `DataError` for half a surrogate pair.
         """
-        number = size - 256 - len(special)
+        who = "BytePairTokenizer.train"
+        special = checked_words(who, "special", special)
+        number = whole(who, "size", size) - 256 - len(special)
+        whole(who, "minimum_count", minimum_count)
         if number < 0:
             raise ArgumentError(
                 f"BytePairTokenizer.train: size {size} is less than the 256 bytes and "
                 f"{len(special)} special tokens"
             )
-        texts = [text] if isinstance(text, str) else text
+        texts = checked_texts(who, text)
         words = list(byte_letters())
         merges = []
         for left, right in train_merges(texts, number, minimum_count):
@@ -157,6 +162,13 @@ class BytePairTokenizer(Tokenizer, kind="byte_pair"):
         """The tokeniser that `description` describes."""
         pairs = [(left, right) for left, right in map(str.split, description["merges"])]
         return cls(Vocabulary(description["vocabulary"]), pairs, description["special"])
+
+
+def _pair(merge: Any) -> tuple[str, str]:
+    if len(merge) != 2:
+        raise ArgumentError(f"BytePairTokenizer: a merge is a pair of tokens, not {merge!r}")
+    left, right = merge
+    return left, right
 
 
 class _Known(dict[str, tuple[int, ...]]):

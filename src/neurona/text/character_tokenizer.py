@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurona.core.errors import DataError
+from neurona.text.checks import checked_text, checked_words
 from neurona.text.tokenizer import Tokenizer
 from neurona.text.tokens import character_tokens
 from neurona.text.vocabulary import Vocabulary
@@ -35,7 +36,12 @@ class CharacterTokenizer(Tokenizer, kind="character"):
 
     @classmethod
     def train(cls, text: str, *, unknown: str | None = None, special: Sequence[str] = ()) -> Self:
-        """A tokeniser with the characters of `text` in code point order, special tokens first."""
+        """A tokeniser with the characters of `text` in code point order, special tokens first.
+
+        Raises `ArgumentError` for a text that is no string.
+        """
+        checked_text("CharacterTokenizer.train", text, "; join several with ''.join(texts)")
+        special = checked_words("CharacterTokenizer.train", "special", special)
         front = list(dict.fromkeys([*([] if unknown is None else [unknown]), *special]))
         characters = sorted(set(character_tokens(text)) - set(front))
         return cls(Vocabulary([*front, *characters], unknown=unknown), special=front)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 import neurona as ne
+from neurona.core.arguments import is_real, whole
 from neurona.core.errors import ArgumentError
 from neurona.core.tensor import Tensor
 from neurona.ops.generator import Generator
-
-REAL = (int, float, np.number)
 
 
 def keep_top_k(scores: Tensor, k: int) -> Tensor:
@@ -20,7 +17,7 @@ def keep_top_k(scores: Tensor, k: int) -> Tensor:
     >>> keep_top_k(ne.asarray([[1.0, 3.0, 2.0]]), 2)
     Tensor([[-inf,   3.,   2.]], dtype=float32)
     """
-    best, _ = ne.top_k(scores, min(k, scores.shape[1]))
+    best, _ = ne.top_k(scores, min(whole("keep_top_k", "k", k), scores.shape[1]))
     return ne.where(scores >= best[:, -1:], scores, -ne.inf)
 
 
@@ -65,13 +62,13 @@ def choose(
     return ne.random.categorical(scores, generator=random)
 
 
-def check_choice(temperature: float, top_k: int | None, top_p: float | None) -> None:
+def check_choice(temperature: float, top_k: int | None = None, top_p: float | None = None) -> None:
     """Raise `ArgumentError` for values that name no distribution."""
-    if not isinstance(temperature, REAL) or not 0 <= temperature < float("inf"):
+    if not is_real(temperature) or not 0 <= temperature < float("inf"):
         raise ArgumentError(
             f"generation: temperature {temperature!r} must be at least 0 and finite"
         )
-    if top_k is not None and (not isinstance(top_k, (int, np.integer)) or top_k < 1):
-        raise ArgumentError(f"generation: top_k {top_k!r} must be a whole number, at least 1")
-    if top_p is not None and (not isinstance(top_p, REAL) or not 0 < top_p <= 1):
+    if top_k is not None:
+        whole("generation", "top_k", top_k)
+    if top_p is not None and (not is_real(top_p) or not 0 < top_p <= 1):
         raise ArgumentError(f"generation: top_p {top_p!r} must be in (0, 1]")

@@ -6,19 +6,22 @@ import functools
 import itertools
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 import neurona as ne
+from neurona.core.arguments import whole
 from neurona.core.errors import ArgumentError
 from neurona.core.tensor import Tensor
 from neurona.ops.generator import Generator
+from neurona.text.checks import checked_model, checked_token
 from neurona.text.choice import check_choice, choose
 from neurona.text.prompts import (
     begin,
+    checked_batch,
     evaluating,
     padded_prompts,
     prepared,
@@ -53,7 +56,8 @@ class TokenGenerator:
     tokens are read. When as many have been read, the model begins anew with the last half of
     them, and goes on.
 
-    Raises `ArgumentError` for values that name no distribution.
+    Raises `ArgumentError` for values that name no distribution, a stop that is no token and a model
+    without these functions.
 
     >>> from neurona.models import GPT
     >>> ne.random.seed(0)
@@ -74,11 +78,14 @@ class TokenGenerator:
         compiled: bool = True,
     ) -> None:
         check_choice(temperature, top_k, top_p)
-        self.model = model
+        if isinstance(stop, str) or not isinstance(stop, Iterable):
+            raise ArgumentError(f"TokenGenerator: stop is a list of tokens, not {stop!r}")
+        size = getattr(model, "vocabulary_size", None)
+        self.model = checked_model("TokenGenerator", model)
         self.temperature = temperature
         self.top_k = top_k
         self.top_p = top_p
-        self.stop = tuple(int(token) for token in stop)
+        self.stop = tuple([checked_token("TokenGenerator", "stop", one, size) for one in stop])
         self.random = Generator()
         self._advance = prepared(compiled, self._rounds)
         self._read = prepared(compiled, lambda tokens, state: model.read(tokens, state)[1])
@@ -138,6 +145,10 @@ class TokenGenerator:
 
         file: where to, by default the terminal.
         """
+        if not isinstance(tokenizer, Tokenizer):
+            raise ArgumentError(
+                f"TokenGenerator.write: a tokeniser is needed, not {type(tokenizer).__name__}"
+            )
         out = sys.stdout if file is None else file
         before = tokenizer.encode(prompt)
         stream = self.stream(before, length, seed=seed)
@@ -203,8 +214,7 @@ class _Sequences:
     def __init__(
         self, generator: TokenGenerator, prompts: Sequence[Any], length: int, seed: int, state: Any
     ) -> None:
-        if not isinstance(length, (int, np.integer)) or length < 0:
-            raise ArgumentError(f"generation: length {length!r} must be a whole number from 0 on")
+        length = whole("generation", "length", length, 0)
         self.generator = generator
         model = generator.model
         self.context = getattr(model, "context", None)
@@ -215,9 +225,12 @@ class _Sequences:
             self.tokens[row, prompt + length :] = 0  # read by nobody, and not drawn either
         self.ends = self.prompts + length
         self.ended = np.zeros(len(rows), bool)
-        self.random = {"seed": seed, "counter": 0}  # of its own: streams may be read in turns
+        self.random = {
+            "seed": whole("generation", "seed", seed, 0),
+            "counter": 0,
+        }  # of its own: streams may be read in turns
         self.state: Any = None
-        self.start = begin(model, len(rows)) if state is None else state
+        self.start = begin(model, len(rows)) if state is None else checked_batch(state, len(rows))
         self.read, self.first, self.drawn = 0, 0, int(self.prompts.min())
         self._begin(0, self.drawn - 1)
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurona.core.errors import ArgumentError
+from neurona.core.errors import ArgumentError, DTypeError
 from neurona.text.beam_search import Beam
+from neurona.text.checks import checked_tokens
 
 
 class LanguageModel(ABC):
@@ -50,8 +51,9 @@ class LanguageModel(ABC):
 
         given: tokens in front of them, (token,).
         """
-        before = np.asarray(given, np.int64)
-        whole = np.concatenate([before, np.asarray(tokens, np.int64)])
+        who, size = f"{type(self).__name__}.log_probability", self.vocabulary_size
+        before = checked_tokens(f"{who}, given", given, size)
+        whole = np.concatenate([before, checked_tokens(who, tokens, size)])
         return float(self.log_probabilities(whole)[len(before) :].sum())
 
     def perplexity(self, tokens: Any) -> float:
@@ -65,7 +67,15 @@ class LanguageModel(ABC):
         return math.exp(-float(each.mean()))
 
     def rank(self, candidates: Sequence[Any], given: Any = ()) -> list[tuple[int, float]]:
-        """Which of the sequences is the most probable: (place among them, log p), best first."""
+        """Which of the sequences is the most probable: (place among them, log p), best first.
+
+        Raises `DTypeError` unless they are sequences of integers.
+        """
+        if not isinstance(candidates, Sequence | np.ndarray):
+            raise DTypeError(
+                f"{type(self).__name__}.rank: candidates are a list of sequences of tokens, not "
+                f"{type(candidates).__name__}"
+            )
         scores = [self.log_probability(candidate, given) for candidate in candidates]
         order = sorted(range(len(scores)), key=lambda i: -scores[i])
         return [(i, scores[i]) for i in order]

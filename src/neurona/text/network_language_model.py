@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 import neurona as ne
 from neurona.core.errors import ArgumentError
 from neurona.text.beam_search import Beam, BeamSearch
+from neurona.text.checks import checked_model, checked_tokens
+from neurona.text.choice import check_choice
 from neurona.text.generation import TokenGenerator
 from neurona.text.language_model import LanguageModel
-from neurona.text.ngram_counts import checked_tokens
 from neurona.text.prompts import CHUNKS, begin, evaluating
 
 
@@ -37,7 +38,8 @@ class NetworkLanguageModel(LanguageModel):
     """
 
     def __init__(self, model: Any, *, start: Sequence[int]) -> None:
-        self.model = model
+        needed = ("begin", "read", "vocabulary_size")
+        self.model = checked_model("NetworkLanguageModel", model, needed)
         self.vocabulary_size = model.vocabulary_size
         self.start = checked_tokens("NetworkLanguageModel", start, self.vocabulary_size)
         if not len(self.start):
@@ -66,6 +68,7 @@ class NetworkLanguageModel(LanguageModel):
         self, prefix: Any, length: int, *, temperature: float = 1.0, seed: int = 0
     ) -> NDArray[np.int64]:
         """`length` tokens that follow `prefix`, drawn with p^(1/temperature), int64 `(token,)`."""
+        check_choice(temperature)
         if temperature not in self._generators:
             self._generators[temperature] = TokenGenerator(self.model, temperature=temperature)
         (found,) = self._generators[temperature].generate([self._begun(prefix)], length, seed=seed)

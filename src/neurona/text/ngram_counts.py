@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurona.core.errors import ArgumentError, DTypeError, IndexOutOfRangeError
+from neurona.core.arguments import whole
+from neurona.core.errors import ArgumentError
+from neurona.text.checks import checked_tokens
 
 Integers = NDArray[np.int64]
 
@@ -46,10 +48,8 @@ class NGramCounts:
     """
 
     def __init__(self, texts: Any, *, vocabulary_size: int, order: int) -> None:
-        if order < 1:
-            raise ArgumentError(f"NGramCounts: order {order} must be at least 1")
-        self.vocabulary_size = vocabulary_size
-        self.order = order
+        self.vocabulary_size = whole("NGramCounts", "vocabulary_size", vocabulary_size)
+        self.order = whole("NGramCounts", "order", order)
         sequences = [texts] if _is_sequence_of_tokens(texts) else texts
         parts = [checked_tokens("NGramCounts", part, vocabulary_size) for part in sequences]
         tokens = np.concatenate([np.zeros(0, np.int64), *parts])
@@ -91,24 +91,9 @@ def find(keys: Integers, wanted: Integers) -> Integers:
     return found
 
 
-def checked_tokens(who: str, tokens: Any, vocabulary_size: int) -> Integers:
-    """Tokens as int64 `(token,)`; raises what `NGramCounts` says."""
-    found = np.asarray(tokens)
-    if found.size == 0:
-        return np.zeros(0, np.int64)
-    if found.ndim != 1 or found.dtype.kind not in "iu":
-        raise DTypeError(f"{who}: tokens are integers (token,), not {found.dtype} {found.shape}")
-    wrong = (found < 0) | (found >= vocabulary_size)
-    if wrong.any():
-        place = int(wrong.argmax())
-        raise IndexOutOfRangeError(
-            f"{who}: token {place} is {found[place]}; the vocabulary has {vocabulary_size} tokens "
-            "from 0 on"
-        )
-    return found.astype(np.int64, copy=False)
-
-
 def _is_sequence_of_tokens(texts: Any) -> bool:
     if isinstance(texts, np.ndarray):
         return texts.ndim == 1
-    return not isinstance(texts, Sequence) or not len(texts) or np.ndim(texts[0]) == 0
+    if not isinstance(texts, Sequence) or not len(texts):
+        return True
+    return not isinstance(texts[0], Sequence) and not getattr(texts[0], "ndim", 0)

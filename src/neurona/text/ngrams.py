@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurona.core.arguments import is_real, whole
 from neurona.core.errors import ArgumentError
 from neurona.text.beam_search import Beam
+from neurona.text.checks import checked_token, checked_tokens
 from neurona.text.language_model import LanguageModel
-from neurona.text.ngram_counts import Integers, NGramCounts, checked_tokens, find
+from neurona.text.ngram_counts import Integers, NGramCounts, find
 from neurona.text.smoothing import KneserNey, Smoothing
 
 
@@ -41,6 +43,11 @@ class NGramModel(LanguageModel):
         self.vocabulary_size = vocabulary_size
         self.order = order
         self.smoothing: Smoothing = KneserNey() if smoothing is None else smoothing
+        if isinstance(self.smoothing, type) or not isinstance(self.smoothing, Smoothing):
+            raise ArgumentError(
+                f"NGramModel: smoothing {smoothing!r} is none; give KneserNey(), Interpolation() "
+                "or AddK()"
+            )
         counts = NGramCounts(texts, vocabulary_size=vocabulary_size, order=order)
         self._weights = self.smoothing.weights(counts)
         self._keys = [level.keys for level in counts.levels]
@@ -100,11 +107,14 @@ class NGramModel(LanguageModel):
     ) -> NDArray[np.int64]:
         """`length` tokens that follow `prefix`, drawn with p^(1/temperature), int64 `(token,)`.
 
-        Raises `ArgumentError` for a temperature that is not positive.
+        Raises `ArgumentError` for a temperature that is not positive or infinite.
         """
-        if not temperature > 0:
-            raise ArgumentError(f"NGramModel.sample: temperature {temperature} must be positive")
-        random = np.random.default_rng(seed)
+        if not is_real(temperature) or not 0 < temperature < float("inf"):
+            raise ArgumentError(
+                f"NGramModel.sample: temperature {temperature!r} must be positive and finite"
+            )
+        length = whole("NGramModel.sample", "length", length, 0)
+        random = np.random.default_rng(whole("NGramModel.sample", "seed", seed, 0))
         tokens = checked_tokens("NGramModel", prefix, self.vocabulary_size).tolist()
         for _ in range(length):
             p = self.distribution(tokens[-self.order :])
@@ -119,6 +129,10 @@ class NGramModel(LanguageModel):
 
         end: a token that ends a sequence earlier.
         """
+        length = whole("NGramModel.complete", "length", length)
+        number = whole("NGramModel.complete", "number", number)
+        if end is not None:
+            checked_token("NGramModel.complete", "end", end, self.vocabulary_size)
         before = tuple(checked_tokens("NGramModel", prefix, self.vocabulary_size).tolist())
         live: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
         ended: list[tuple[float, tuple[int, ...]]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from neurona.core.arguments import whole
 from neurona.core.errors import ArgumentError, DataError
 from neurona.data.files import reading
 from neurona.data.order import permutation
 from neurona.data.splits import split_indices
+from neurona.text.checks import checked_token, checked_tokens
 from neurona.text.tokens import word_tokens
 
 Pair = tuple[str, str]
@@ -162,21 +164,29 @@ class PairBatches:
         seed: int = 0,
         drop_last: bool = False,
     ) -> None:
+        if not isinstance(sources, Sized) or not isinstance(targets, Sized):
+            raise ArgumentError("PairBatches: sources and targets are lists of sequences of tokens")
         if len(sources) != len(targets) or not len(sources):
             raise ArgumentError(
                 "PairBatches: needs a target for each source, found "
                 f"{len(sources)} sources and {len(targets)} targets"
             )
-        if batch_size < 1:
-            raise ArgumentError(f"PairBatches: batch_size must be at least 1, found {batch_size}")
-        if not len(sizes) or list(sizes) != sorted(set(sizes)):
-            raise ArgumentError(f"PairBatches: sizes must rise, found {list(sizes)}")
-        self.sources = [np.asarray(ids, np.int64) for ids in sources]
-        self.targets = [np.asarray(ids, np.int64) for ids in targets]
-        self.batch_size = batch_size
-        self.ends = ends
-        self.sizes = tuple(sizes)
-        self.seed = seed
+        self.batch_size = whole("PairBatches", "batch_size", batch_size)
+        if not isinstance(sizes, Iterable) or isinstance(sizes, str):
+            raise ArgumentError(f"PairBatches: sizes are whole numbers that rise, not {sizes!r}")
+        self.sizes = tuple([whole("PairBatches", "a size", size) for size in sizes])
+        if not self.sizes or list(self.sizes) != sorted(set(self.sizes)):
+            raise ArgumentError(f"PairBatches: sizes must rise, found {list(self.sizes)}")
+        if not isinstance(ends, (tuple, list)) or len(ends) != 2:
+            raise ArgumentError(f"PairBatches: ends are two tokens (source, target), not {ends!r}")
+        self.ends = tuple([checked_token("PairBatches", "an end", end, None) for end in ends])
+        self.sources = [
+            checked_tokens(f"PairBatches: source {i}", ids, None) for i, ids in enumerate(sources)
+        ]
+        self.targets = [
+            checked_tokens(f"PairBatches: target {i}", ids, None) for i, ids in enumerate(targets)
+        ]
+        self.seed = whole("PairBatches", "seed", seed, 0)
         self.drop_last = drop_last
         self._needed = self._lengths() + 1
         self._size_of = np.searchsorted(self.sizes, self._needed)
@@ -204,6 +214,7 @@ class PairBatches:
 
     def epoch(self, epoch: int) -> Iterator[PairBatch]:
         """The batches of an epoch, those of all sizes in one random order."""
+        epoch = whole("PairBatches.epoch", "epoch", epoch, 0)
         order = permutation(len(self.sources), seed=self.seed, stream=epoch)
         chosen: list[tuple[int, Ids]] = []
         rest = order[:0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import neurona as ne
-from neurona.core.errors import ArgumentError, DTypeError, IndexOutOfRangeError
+from neurona.core.arguments import array_of
+from neurona.core.errors import ArgumentError, DTypeError, IndexOutOfRangeError, ShapeError
+from neurona.core.tree import flatten
 
 CHUNKS = (32, 8)
 """So many tokens of a prompt are read at once, so that its length makes no program of its own."""
@@ -25,6 +27,22 @@ def begin(model: Any, batch: int) -> Any:
     """The state before the first token."""
     with evaluating(model), ne.no_grad():
         return model.begin(batch)
+
+
+def checked_batch(state: Any, batch: int) -> Any:
+    """A state of so many sequences. Raises `ShapeError` if it is one of another number.
+
+    >>> checked_batch({"h": ne.zeros((2, 8))}, 2)["h"].shape
+    (2, 8)
+    """
+    for leaf in flatten(state)[0]:
+        shape = getattr(leaf, "shape", ())
+        if shape[:1] != (batch,):
+            raise ShapeError(
+                f"generation: the state holds a tensor of shape {shape}; there are {batch} "
+                f"prompts, so all must be ({batch}, …)"
+            )
+    return state
 
 
 @contextmanager
@@ -50,12 +68,16 @@ def padded_prompts(
     Raises `ArgumentError` for no prompts, an empty one; `DTypeError` for what is no sequence of
     integers; `IndexOutOfRangeError` naming a token that is not in the vocabulary.
     """
+    if isinstance(prompts, str) or not isinstance(prompts, Sized):
+        raise DTypeError(
+            f"generation: prompts are a list of sequences of integers, found {prompts!r}"
+        )
     if not len(prompts):
         raise ArgumentError("generation: there are no prompts")
     rows = []
     size = getattr(model, "vocabulary_size", None)
     for i, prompt in enumerate(prompts):
-        row = np.asarray(prompt)
+        row = array_of("generation", f"prompt {i}", prompt)
         if row.ndim == 1 and not row.size:
             raise ArgumentError(f"generation: prompt {i} is empty; begin with at least one token")
         if row.ndim != 1 or row.dtype.kind not in "iu":

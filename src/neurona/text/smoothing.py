@@ -11,17 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurona.core.arguments import is_real
 from neurona.core.errors import ArgumentError
 from neurona.text.ngram_counts import Integers, NGramCounts
 
 Floats = NDArray[Any]
 
 
+@runtime_checkable
 class Smoothing(Protocol):
     """How counts become probabilities."""
 
@@ -36,15 +38,15 @@ class Smoothing(Protocol):
 class AddK:
     """p(w | h) = (c(hw) + k) / (c(h) + k·V): each n-gram counts as seen k times more.
 
-    Laplace's rule with k = 1. Raises `ArgumentError` for k ≤ 0.
+    Laplace's rule with k = 1. Raises `ArgumentError` for k ≤ 0 or infinite.
     """
 
     k: float = 1.0
     uniform = True
 
     def __post_init__(self) -> None:
-        if not self.k > 0:
-            raise ArgumentError(f"AddK: k {self.k} must be positive")
+        if not is_real(self.k) or not 0 < self.k < float("inf"):
+            raise ArgumentError(f"AddK: k {self.k!r} must be positive and finite")
 
     def weights(self, counts: NGramCounts) -> list[tuple[Floats, Floats]]:
         """For each k from 1: α (k-gram,) and γ, for each (k−1)-gram as the context."""
@@ -70,10 +72,12 @@ class Interpolation:
     def weights(self, counts: NGramCounts) -> list[tuple[Floats, Floats]]:
         """For each k from 1: α (k-gram,) and γ, for each (k−1)-gram as the context."""
         given = self.weights_by_order
-        each = [given] * counts.order if isinstance(given, int | float) else list(given)
-        if len(each) != counts.order or not all(0 <= weight <= 1 for weight in each):
+        several = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str)
+        each: list[Any] = list(given) if several else [given] * counts.order  # type: ignore[arg-type]
+        right = all(is_real(weight) and 0 <= weight <= 1 for weight in each)
+        if len(each) != counts.order or not right:
             raise ArgumentError(
-                f"Interpolation: {counts.order} weights in [0, 1] are needed, found {given}"
+                f"Interpolation: {counts.order} weights in [0, 1] are needed, found {given!r}"
             )
         raw = [level.counts for level in counts.levels]
         found = []
@@ -109,7 +113,7 @@ class KneserNey:
         if isinstance(self.discount, str):
             right = self.discount in ("modified", "plain")
         else:
-            right = 0 < self.discount <= 1
+            right = is_real(self.discount) and 0 < self.discount <= 1
         if not right:
             raise ArgumentError(
                 f"KneserNey: discount {self.discount!r} is neither in (0, 1] nor 'modified' or "

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from neurona.core.errors import ArgumentError, DataError, choices
 from neurona.data.files import replacing
+from neurona.text.checks import checked_text, checked_words
 from neurona.text.tokens import check_characters
 from neurona.text.vocabulary import Vocabulary
 
@@ -35,10 +36,14 @@ class Tokenizer(ABC):
     """The tokenisers by the name that stands in their files."""
 
     def __init__(self, vocabulary: Vocabulary, special: Sequence[str] = ()) -> None:
+        if not isinstance(vocabulary, Vocabulary):
+            raise ArgumentError(
+                f"{type(self).__name__}: a Vocabulary is needed, not {type(vocabulary).__name__}"
+            )
         for token in vocabulary:
             check_characters(f"{type(self).__name__}: the token {token!r}", token)
         self.vocabulary = vocabulary
-        self.special = tuple(special)
+        self.special = checked_words(type(self).__name__, "special", special)
         for token in self.special:
             if not token or token not in vocabulary:
                 raise ArgumentError(
@@ -66,10 +71,7 @@ class Tokenizer(ABC):
 
         Raises `DataError` for what the vocabulary cannot say, `ArgumentError` for no string.
         """
-        if not isinstance(text, str):
-            raise ArgumentError(
-                f"{type(self).__name__}.encode: a string is needed, found {type(text).__name__}"
-            )
+        checked_text(f"{type(self).__name__}.encode", text)
         if self._special is None:
             return self._encode(text)
         # Splitting at a group puts what it matches at the odd places.

@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 from neurona.core.errors import DataError
+from neurona.text.checks import checked_text
 
 MARKS = (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0))
 """Where Unicode's combining marks lie."""
@@ -20,7 +21,7 @@ def character_tokens(text: str) -> list[str]:
     >>> character_tokens("es él")
     ['e', 's', ' ', 'é', 'l']
     """
-    return list(unicodedata.normalize("NFC", text))
+    return list(unicodedata.normalize("NFC", checked_text("character_tokens", text)))
 
 
 def word_tokens(text: str, *, lowercase: bool = True, punctuation: bool = False) -> list[str]:
@@ -36,6 +37,7 @@ def word_tokens(text: str, *, lowercase: bool = True, punctuation: bool = False)
     >>> word_tokens("Don't stop.", lowercase=False, punctuation=True)
     ["Don't", 'stop', '.']
     """
+    text = checked_text("word_tokens", text)
     normal = unicodedata.normalize("NFC", text.lower() if lowercase else text)
     return _pattern(punctuation).findall(normal)
 

@@ -25,7 +25,7 @@ def one_hot(tokens: Iterable[str], vocabulary: Vocabulary) -> NDArray[np.float32
     >>> hotel, float(hotel @ motel)
     (array([0., 0., 1.], dtype=float32), 0.0)
     """
-    ids = vocabulary.encode(tokens)
+    ids = _known("one_hot", vocabulary).encode(tokens)
     vectors = np.zeros((len(ids), len(vocabulary)), np.float32)
     vectors[np.arange(len(ids)), ids] = 1
     return vectors
@@ -43,9 +43,10 @@ def term_frequency(
     >>> term_frequency([["tu", "gato", "es", "tu", "gato"]], Vocabulary(["gato", "tu", "mi", "es"]))
     array([[2., 2., 0., 1.]], dtype=float32)
     """
-    counts = np.zeros((len(_documents("term_frequency", documents)), len(vocabulary)), np.float32)
+    size = len(_known("term_frequency", vocabulary))
+    counts = np.zeros((len(_documents("term_frequency", documents)), size), np.float32)
     for row, document in zip(counts, documents, strict=True):
-        row += np.bincount(vocabulary.encode(document), minlength=len(vocabulary))
+        row += np.bincount(vocabulary.encode(document), minlength=size)
     return counts
 
 
@@ -61,8 +62,17 @@ def bag_of_words(documents: Sequence[Sequence[str]], vocabulary: Vocabulary) -> 
     return np.minimum(term_frequency(documents, vocabulary), 1)
 
 
+def _known(who: str, vocabulary: Any) -> Vocabulary:
+    if not isinstance(vocabulary, Vocabulary):
+        raise ArgumentError(f"{who}: a Vocabulary is needed, not {type(vocabulary).__name__}")
+    return vocabulary
+
+
 def _documents(who: str, documents: Any) -> Any:
-    if isinstance(documents, str) or any(isinstance(document, str) for document in documents):
+    several = isinstance(documents, Sequence) and not isinstance(documents, str)
+    if not several or any(
+        isinstance(one, str) or not isinstance(one, Iterable) for one in documents
+    ):
         raise ArgumentError(
             f"{who}: documents are sequences of tokens; for one document give [tokens], and cut "
             "texts with word_tokens"

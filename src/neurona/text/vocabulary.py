@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurona.core.arguments import array_of, whole
 from neurona.core.errors import ArgumentError, DataError, DTypeError, nearest
+from neurona.text.checks import checked_words
 
 
 class Vocabulary:
@@ -27,20 +29,26 @@ class Vocabulary:
     """
 
     def __init__(self, words: Iterable[str], *, unknown: str | None = None) -> None:
+        if not isinstance(words, Iterable):
+            raise ArgumentError(f"Vocabulary: words are needed, not {words!r}")
         self.words = tuple(words)
         self.unknown = unknown
-        self._ids = {word: i for i, word in enumerate(self.words)}
         if not self.words:
             raise ArgumentError("Vocabulary: there are no words")
         for i, word in enumerate(self.words):
             if not isinstance(word, str):
                 raise ArgumentError(f"Vocabulary: word {i} is no string but {word!r}")
+        self._ids = _Ids({word: i for i, word in enumerate(self.words)})
+        for i, word in enumerate(self.words):
             if self._ids[word] != i:
                 raise ArgumentError(f"Vocabulary: the word {word!r} stands at {i} and again later")
-        if unknown is not None and unknown not in self._ids:
-            raise ArgumentError(
-                f"Vocabulary: unknown={unknown!r} is not among the {len(self.words)} words; add it"
-            )
+        if unknown is not None:
+            if unknown not in self._ids:
+                raise ArgumentError(
+                    f"Vocabulary: unknown={unknown!r} is not among the {len(self.words)} words; "
+                    "add it"
+                )
+            self._ids.other = self._ids[unknown]
 
     @classmethod
     def of_most_frequent(
@@ -62,14 +70,21 @@ class Vocabulary:
         >>> Vocabulary.of_most_frequent(text, 4).words
         ('<unk>', 'el', 'y', 'gato')
         """
+        who = "Vocabulary.of_most_frequent"
+        reserved = checked_words(who, "reserved", reserved)
+        whole(who, "minimum_count", minimum_count, 0)
+        size = None if size is None else whole(who, "size", size, 0)
         front = [] if unknown is None else [unknown]
         front += [word for word in reserved if word != unknown]
         if size is not None and size < max(1, len(front)):
             raise ArgumentError(
-                f"Vocabulary.of_most_frequent: size {size} leaves no room for the "
-                f"{max(1, len(front))} words in front"
+                f"{who}: size {size} leaves no room for the {max(1, len(front))} words in front"
             )
-        counts = Counter(_tokens("Vocabulary.of_most_frequent", tokens))
+        try:
+            counts = Counter(_tokens(who, tokens))
+        except TypeError as error:
+            raise ArgumentError(f"{who}: a token is a string: {error}") from None
+        checked_words(who, "tokens", counts)
         for word in front:
             counts.pop(word, None)
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -82,28 +97,18 @@ class Vocabulary:
 
         Raises `DataError` naming the first word outside of the vocabulary, if none stands for it.
         """
-        ids, unknown = self._ids, self.unknown
-        if unknown is None:
-            try:
-                found = [ids[token] for token in _tokens("Vocabulary.encode", tokens)]
-            except KeyError as error:
-                (word,) = error.args
-                raise DataError(
-                    f"Vocabulary.encode: {word!r} is not among the {len(self)} words"
-                    f"{nearest(str(word), ids)}; leave it out, or give the vocabulary a word for "
-                    "unknown ones (unknown='<unk>')"
-                ) from None
-        else:
-            other = ids[unknown]
-            found = [ids.get(token, other) for token in _tokens("Vocabulary.encode", tokens)]
-        return np.array(found, np.int64)
+        numbers = map(self._ids.__getitem__, _tokens("Vocabulary.encode", tokens))
+        try:
+            return np.fromiter(numbers, np.int64)
+        except TypeError as error:
+            raise ArgumentError(f"Vocabulary.encode: a token is a string: {error}") from None
 
     def decode(self, ids: Any) -> list[str]:
         """The words with these numbers, integers `(token,)`.
 
         Raises `DTypeError` for numbers that are not integers, `DataError` for one without a word.
         """
-        numbers = np.asarray(ids)
+        numbers = array_of("Vocabulary.decode", "numbers", ids)
         if numbers.size == 0:
             return []
         if numbers.dtype.kind not in "iu" or numbers.ndim != 1:
@@ -139,4 +144,23 @@ def _tokens(who: str, tokens: Iterable[str]) -> Iterable[str]:
         raise ArgumentError(
             f"{who}: tokens are needed, not a text; cut it with word_tokens or character_tokens"
         )
+    if not isinstance(tokens, Iterable):
+        raise ArgumentError(f"{who}: a list of words is needed, not {tokens!r}")
     return tokens
+
+
+class _Ids(dict[str, int]):
+    """The numbers of words; a word that has none gets that of the unknown ones, if there is one."""
+
+    other: int | None = None
+
+    def __missing__(self, word: Any) -> int:
+        if not isinstance(word, str):
+            raise ArgumentError(f"Vocabulary.encode: a token is a string, found {word!r}")
+        if self.other is None:
+            raise DataError(
+                f"Vocabulary.encode: {word!r} is not among the {len(self)} words"
+                f"{nearest(word, self)}; leave it out, or give the vocabulary a word for unknown "
+                "ones (unknown='<unk>')"
+            )
+        return self.other

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurona.core.errors import ArgumentError
+from neurona.text.checks import checked_texts, checked_words
 from neurona.text.tokenizer import Tokenizer
 from neurona.text.tokens import word_tokens
 from neurona.text.vocabulary import Vocabulary
@@ -73,8 +74,8 @@ class WordTokenizer(Tokenizer, kind="word"):
         text: one, or many. size: at most so many tokens, the special ones included, which come
         first. Equally frequent words are taken in code point order.
         """
-        texts = [text] if isinstance(text, str) else text
-        special = list(special)
+        texts = checked_texts("WordTokenizer.train", text)
+        special = checked_words("WordTokenizer.train", "special", special)
         front = Vocabulary(list(dict.fromkeys([unknown or "\0", *special])))
         reader = cls(front, front.words, cut=cut, lowercase=lowercase)
         tokens = (word for one in texts for word in reader.tokens(one))
