@@ -4,15 +4,16 @@ The pairs are those of `spa-eng.txt` (tatoeba.org) in the folder that NEURONA_DA
 them, none of whose sentences is among the others, measure the translations with sacreBLEU. A
 picture shows which words a network looks at while it says each of its own.
 
-python examples/translation.py [--network seq2seq|attention|transformer]
-    [--direction spanish-english|english-spanish] [--epochs N] [--most N] [--picture PICTURE.png]
+python examples/translation.py [--network seq2seq|transformer] [--attention none|additive|dot]
+    [--direction spanish-english|english-spanish] [--epochs N] [--held-out N] [--most N]
+    [--beams N …] [--picture PICTURE.png]
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import numpy as np
 import neurona as ne
 from neurona import models, nn, optim, text
 from neurona.core import config as settings
-from neurona.core.errors import DataError
+from neurona.core.errors import ArgumentError, DataError
 from neurona.models.sequence_to_sequence import scheduled_inputs
 from neurona.nn import functional as F
 from neurona.text.pairs import Pair, normalised, padded
@@ -34,8 +35,9 @@ class Config:
 
     most: pairs to learn from, None for all. sizes: to which sentences are padded; pairs with a
     longer one are not learnt from. smoothing: of labels.
-    hidden_size: of the LSTMs; layers, heads, features: of the Transformer, and context: the longest
-    sentence that it knows positions for. longest: tokens of a translation. beams: see `translate`.
+    hidden_size: of the LSTMs, and attention: their score, as of `models.SequenceToSequence`.
+    layers, heads, features: of the Transformer, and context: the longest sentence that it knows
+    positions for. longest: tokens of a translation. beams: see `translate`.
     """
 
     network: str
@@ -45,6 +47,7 @@ class Config:
     most: int | None = None
     sizes: tuple[int, ...] = (8, 10, 12, 16, 24, 40)
     hidden_size: int = 256
+    attention: str | None = "dot"
     layers: int = 3
     heads: int = 4
     features: int = 128
@@ -63,9 +66,12 @@ class Config:
 
 CONFIGURATIONS = {
     "seq2seq": Config(network="seq2seq"),
-    "attention": Config(network="attention"),
     "transformer": Config(network="transformer", dropout=0.1),
 }
+
+
+LENGTHS = ((1, 4), (5, 7), (8, 10), (11, 15), (16, None))
+"""Words of a source, from and to, by which translations are measured apart."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ def make(config: Config, source: Language, target: Language) -> nn.Module:
     return models.SequenceToSequence(
         *sizes,
         config.hidden_size,
-        attention=config.network == "attention",
+        attention=config.attention,
         dropout=config.dropout,
     )
 
@@ -247,14 +253,38 @@ def draw(
 
 
 def parts(ids: Any, language: Language) -> list[str]:
-    """The text of each token."""
-    return [language.tokenizer.decode([i]) for i in ids]
+    """The text of each token, what cannot be drawn as an escape."""
+    texts = [language.tokenizer.decode([i]) for i in ids]
+    return [text if text.isprintable() else repr(text)[1:-1] for text in texts]
+
+
+def by_length(
+    given: Sequence[str], said: Sequence[str], wanted: Sequence[str]
+) -> Iterator[tuple[str, int, float]]:
+    """sacreBLEU by the words of the source: (words, how many sentences, score)."""
+    import sacrebleu
+
+    lengths = [len(sentence.split()) for sentence in given]
+    for least, most in LENGTHS:
+        places = [i for i, words in enumerate(lengths) if least <= words <= (most or words)]
+        if places:
+            bleu = sacrebleu.corpus_bleu([said[i] for i in places], [[wanted[i] for i in places]])
+            yield f"{least}–{most or ''}", len(places), bleu.score
+
+
+def name_of(config: Config) -> str:
+    """The network and its attention."""
+    if config.network == "transformer":
+        return config.network
+    return f"{config.network} with {config.attention or 'no'} attention"
 
 
 def main(config: Config, picture: Path | None = None) -> dict[int, float]:
     """Train, translate what is unseen, print; returns sacreBLEU by the number of beams."""
     import sacrebleu
 
+    if picture is not None and "no attention" in name_of(config):
+        raise ArgumentError("translation: without attention there is no picture to draw")
     training, unseen = read(config)
     source, target = [
         Language.of([pair[i] for pair in training], config.vocabulary) for i in (0, 1)
@@ -263,7 +293,7 @@ def main(config: Config, picture: Path | None = None) -> dict[int, float]:
     network = make(config, source, target)
     batches = batches_of(training, source, target, config)
     print(
-        f"{config.direction}, {config.network} with "
+        f"{config.direction}, {name_of(config)}, "
         f"{sum(p.size for p in network.parameters()):,} parameters; {len(training):,} pairs, "
         f"{len(batches):,} batches an epoch",
         flush=True,
@@ -275,10 +305,12 @@ def main(config: Config, picture: Path | None = None) -> dict[int, float]:
         said = translate(network, given, source, target, config, beams)
         bleu = sacrebleu.corpus_bleu(said, [wanted])
         print(f"{beams} beam{'s' if beams > 1 else ''}  {bleu}")
+        for words, count, score in by_length(given, said, wanted):
+            print(f"  {words:>5} words  {count:5} sentences  {score:4.1f}")
         scores[beams] = bleu.score
     for i in range(0, len(given), -(-len(given) // 10)):
         print(f"\n  {given[i]}\n= {wanted[i]}\n> {said[i]}")
-    if picture is not None and config.network != "seq2seq":
+    if picture is not None:
         middle = [sentence for sentence in given if 8 <= len(source.encode(sentence)) <= 12]
         draw(network, middle[:: -(-len(middle) // 3)], source, target, config, picture)
     return scores
@@ -286,11 +318,16 @@ def main(config: Config, picture: Path | None = None) -> dict[int, float]:
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    options.add_argument("--network", choices=CONFIGURATIONS, default="attention")
+    options.add_argument("--network", choices=CONFIGURATIONS, default="seq2seq")
+    options.add_argument("--attention", choices=("none", "additive", "dot"), help="of seq2seq")
     options.add_argument("--direction", choices=("spanish-english", "english-spanish"))
     options.add_argument("--epochs", type=int)
+    options.add_argument("--held-out", type=int, help="pairs to measure with, by default 2000")
     options.add_argument("--most", type=int, help="pairs to learn from, by default all")
+    options.add_argument("--beams", type=int, nargs="+", help="by default 1 4")
     options.add_argument("--picture", type=Path)
     given = {name: value for name, value in vars(options.parse_args()).items() if value is not None}
     shown = given.pop("picture", None)
+    if given.get("attention") == "none":
+        given["attention"] = None
     main(replace(CONFIGURATIONS[given["network"]], **given), shown)

@@ -18,7 +18,7 @@ LENGTHS = np.array([3, 1, 4])
 TARGET = np.array([[1, 7, 8], [1, 8, 9], [1, 2, 3]])
 
 
-@pytest.fixture(params=[True, False], ids=["attention", "plain"])
+@pytest.fixture(params=["dot", "additive", None], ids=str)
 def network(request: pytest.FixtureRequest) -> models.SequenceToSequence:
     return models.SequenceToSequence(10, 12, 8, num_layers=2, attention=request.param).eval()
 
@@ -46,9 +46,13 @@ def test_padding_says_nothing(network: models.SequenceToSequence) -> None:
         close(network(SOURCE[i : i + 1, :length], TARGET[i : i + 1])[0], scores[i])
 
 
-def test_attention_is_the_softmax_of_products() -> None:
-    network = models.SequenceToSequence(10, 12, 8).eval()
+@pytest.mark.parametrize("attention", ["dot", "additive"])
+def test_attention_is_the_softmax_of_scores(attention: str) -> None:
+    network = models.SequenceToSequence(10, 12, 8, attention=attention).eval()
     shares = network.attention_map(SOURCE, TARGET, LENGTHS).numpy()
+    [(path, drawn)] = models.attention_maps(network, SOURCE, TARGET, LENGTHS).items()
+    assert path == ("alignment" if attention == "additive" else "")
+    close(drawn, shares)
     assert shares.shape == (3, 3, 4)
     close(shares.sum(axis=-1), np.ones((3, 3)))
     assert (shares[1, :, 1:] == 0).all()
@@ -58,7 +62,12 @@ def test_attention_is_the_softmax_of_products() -> None:
     joined = [ne.reshape(part, (1, 1, 8)) for part in state]
     s = network.decoder(network.target_table(TARGET[i])[:, None, :], tuple(joined))[0].numpy()[:, 0]
     m = memory.numpy()[:, 0]
-    powers = np.exp(s @ m.T)
+    if attention == "dot":
+        scores = s @ m.T
+    else:
+        w, u, v = [parameter.numpy() for parameter in network.alignment.parameters()]
+        scores = np.tanh((s @ w.T)[:, None] + m @ u.T) @ v
+    powers = np.exp(scores)
     close(shares[i], powers / powers.sum(axis=1, keepdims=True))
     h = np.tanh(np.concatenate([shares[i] @ m, s], axis=1) @ network.combine.weight.numpy().T)
     wanted = h @ network.target_table.weight.numpy().T + network.bias.numpy()
@@ -107,6 +116,14 @@ def test_it_is_described_and_made_again(network: models.SequenceToSequence) -> N
     close(again(SOURCE, TARGET, LENGTHS), network(SOURCE, TARGET, LENGTHS))
 
 
+def test_saved_before_there_was_a_choice() -> None:
+    old = {"layer": "SequenceToSequence", "source_size": 10, "target_size": 12, "hidden_size": 8}
+    for given, wanted in (({}, "dot"), ({"attention": True}, "dot"), ({"attention": False}, None)):
+        assert train.build({**old, **given}).attention == wanted
+    with pytest.raises(ArgumentError, match="attention is one of 'dot', 'additive', not 'aditive'"):
+        train.build({**old, "attention": "aditive"})
+
+
 def test_mistakes(network: models.SequenceToSequence) -> None:
     with pytest.raises(ShapeError, match=r"source must be .* at least one step"):
         network(SOURCE[:, :0], TARGET)
@@ -121,5 +138,5 @@ def test_mistakes(network: models.SequenceToSequence) -> None:
     with pytest.raises(ArgumentError, match="hidden_size 7 must be even"):
         models.SequenceToSequence(10, 12, 7)
     if not network.attention:
-        with pytest.raises(ArgumentError, match="attention=False"):
+        with pytest.raises(ArgumentError, match="attention=None"):
             network.attention_map(SOURCE, TARGET)

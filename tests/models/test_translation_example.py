@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from neurona.core.errors import DataError, ShapeError
+from neurona.core.errors import ArgumentError, DataError, ShapeError
 
 from ..pages import DOCS
 
@@ -43,14 +43,19 @@ def few_pairs(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_lstms_on_few_pairs(
     names: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = replace(names["CONFIGURATIONS"]["attention"], hidden_size=16, beams=(2,), **SMALL)
+    config = replace(names["CONFIGURATIONS"]["seq2seq"], hidden_size=16, beams=(2,), **SMALL)
+    config = replace(config, attention="additive")
     scores = names["main"](config, tmp_path / "attention.png")
     assert set(scores) == {2}
     assert all(0 <= score < 20 for score in scores.values())
     out = capsys.readouterr().out
+    assert "seq2seq with additive attention, " in out
     assert "88 pairs, 5 batches an epoch" in out
+    assert "5–7 words" in out
     with Image.open(tmp_path / "attention.png") as image:
         assert image.width > image.height
+    with pytest.raises(ArgumentError, match="without attention there is no picture"):
+        names["main"](replace(config, attention=None), tmp_path / "nothing.png")
 
 
 @pytest.mark.usefixtures("few_pairs")
@@ -71,7 +76,7 @@ def test_the_transformer_is_drawn(names: dict[str, Any], tmp_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("network", ["attention", "transformer"])
+@pytest.mark.parametrize("network", ["seq2seq", "transformer"])
 def test_translations_of_unseen_sentences(
     network: str, names: dict[str, Any], data_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,27 @@ def _residual(torch: Any) -> Any:
     return Residual()
 
 
+PADDED = np.array([[False, True, False, False], [False, False, True, True]])
+
+
+def _additive(torch: Any) -> Any:
+    class AdditiveAttention(torch.nn.Module):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            for name, shape in (("query", (6, 3)), ("key", (6, 5)), ("score", (6,))):
+                parameter = torch.nn.Parameter(torch.zeros(shape))
+                self.register_parameter(f"{name}_weight", parameter)
+
+        def forward(self, query: Any, key: Any, value: Any, key_padding_mask: Any) -> Any:
+            mapped = query @ self.query_weight.T, key @ self.key_weight.T
+            scores = (mapped[0][:, :, None] + mapped[1][:, None]).tanh() @ self.score_weight
+            hidden = torch.as_tensor(key_padding_mask)[:, None]
+            weights = scores.masked_fill(hidden, float("-inf")).softmax(-1)
+            return weights @ value, weights
+
+    return AdditiveAttention()
+
+
 INDICES = np.array([[1, 4, 2], [0, 4, 3]])
 
 ACTIVATIONS = (
@@ -240,6 +261,15 @@ LAYERS = (
         (3, 2, 4),
         127,
         lambda t: t.nn.TransformerEncoderLayer(4, 2, 3, dropout=0.0, norm_first=True),
+    ),
+    LayerCase(
+        "AdditiveAttention",
+        lambda: nn.AdditiveAttention(3, 5, 6),
+        ((2, 3, 3), (2, 4, 5), (2, 4, 2)),
+        (2, 3, 2),
+        54,
+        _additive,
+        call=lambda layer, *inputs: layer(*inputs, key_padding_mask=PADDED)[0],
     ),
     LayerCase("Maxout", lambda: nn.Maxout(5, 4, pieces=3), ((2, 5),), (2, 4), 72),
     LayerCase(

@@ -195,6 +195,39 @@ def test_masks_and_inputs_of_wrong_shape_are_named() -> None:
         nn.MultiheadAttention(8, 3)
 
 
+# --- additive ---
+
+
+def test_additive_weights_on_request() -> None:
+    layer = nn.AdditiveAttention(3, 5, 6).astype(ne.float64)
+    query, key = pattern((2, 4, 3), 1), pattern((2, 6, 5), 2)
+    padded = np.array([[False] * 6, [True] * 6])
+    output, weights = layer(query, key, key_padding_mask=padded)
+    np.testing.assert_allclose(weights.numpy()[0].sum(-1), 1, rtol=1e-12)
+    assert not weights.numpy()[1].any()
+    assert not output.numpy()[1].any()
+    np.testing.assert_array_equal(layer.weights(query, layer.keys(key), padded), weights)
+    alone, nothing = layer(query[0], key[0], need_weights=False)
+    np.testing.assert_allclose(alone.numpy(), output.numpy()[0], rtol=1e-12)
+    assert nothing is None
+
+
+def test_additive_refuses_what_does_not_fit() -> None:
+    layer = nn.AdditiveAttention(3, 5, 6).astype(ne.float64)
+    query, key = pattern((2, 4, 3), 1), pattern((2, 6, 5), 2)
+    with pytest.raises(ShapeError, match=r"query \(2, 6, 5\) must be \(…, queries, 3\)"):
+        layer(key, key)
+    with pytest.raises(ShapeError, match=r"value \(2, 4, 3\) must be .* with 6 keys as in key"):
+        layer(query, key, query)
+    wrong = r"key_padding_mask has shape \(6,\); it must be \(…, keys\) \(2, 6\)"
+    with pytest.raises(ShapeError, match=wrong):
+        layer(query, key, key_padding_mask=np.ones(6, bool))
+    with pytest.raises(DTypeError, match="key_padding_mask is int64; it must be bool"):
+        layer(query, key, key_padding_mask=np.ones((2, 6), np.int64))
+    with pytest.raises(ArgumentError, match="units must be a positive whole number, not 0"):
+        nn.AdditiveAttention(3, 5, 0)
+
+
 # --- layers and stacks ---
 
 

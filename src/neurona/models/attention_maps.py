@@ -17,11 +17,13 @@ def attention_maps(network: Module, *inputs: Any, **options: Any) -> dict[str, T
     Each row says how much a query takes of every key; its sum is 1.
     `neurona.report.attention.attention_figure` draws them.
 
-    network: any with attention by `nn.MultiheadAttention` or `F.scaled_dot_product_attention`. It
-        runs once, eagerly, in evaluation mode, and is then as it was.
+    network: any with attention by `nn.MultiheadAttention`, `nn.AdditiveAttention` or
+        `F.scaled_dot_product_attention`. It runs once, eagerly, in evaluation mode, and is then as
+        it was.
     inputs, options: what it takes.
-    Result: by the path of the layer, in the order they run, (batch, heads, queries, keys); those of
-    a layer that runs several times under "path", "path_1", …
+    Result: by the path of the layer, in the order they run, (batch, heads, queries, keys), or
+    (batch, queries, keys) where there are no heads; those of a layer that runs several times under
+    "path", "path_1", …
     Raises `ArgumentError` when no attention ran.
 
     >>> import neurona as ne
@@ -41,7 +43,7 @@ def attention_maps(network: Module, *inputs: Any, **options: Any) -> dict[str, T
     if not found:
         raise ArgumentError(
             f"attention_maps: in {type(network).__name__} no attention ran; it is found in "
-            "nn.MultiheadAttention and F.scaled_dot_product_attention"
+            "nn.MultiheadAttention, nn.AdditiveAttention and F.scaled_dot_product_attention"
         )
     maps: dict[str, Tensor] = {}
     times: dict[str, int] = {}

@@ -16,7 +16,7 @@ from neurona.core.tensor import Tensor
 from neurona.core.trace import no_grad
 from neurona.core.variable import Variable
 from neurona.nn import functional as F
-from neurona.nn.functional.checks import check_tokens
+from neurona.nn.functional.checks import check_tokens, choice
 from neurona.nn.module import Module
 from neurona.ops.broadcast import reshape
 from neurona.ops.compare import where
@@ -27,15 +27,13 @@ from neurona.ops.matmul import matmul
 from neurona.ops.operand import operand
 from neurona.ops.reduce import argmax
 from neurona.ops.shape import expand_dims, permute_dims
-from neurona.ops.softmax import softmax
 from neurona.ops.transcendental import tanh
 from neurona.random import bernoulli
 from neurona.train.architecture import register
 
 State = dict[str, Tensor]
 
-NOWHERE = -1e9
-"""The score of what is no part of the sentence: its share of the attention is 0."""
+ATTENTION = ("dot", "additive")
 
 
 @register
@@ -44,14 +42,16 @@ class SequenceToSequence(Module):
 
     With attention the decoder's state s of each step also asks the encoder's states m of all words:
 
-        a_j = softmax_j(sᵀ m_j),  c = Σ_j a_j m_j,  h = tanh(W [c; s]),  scores = E h + b
+        a_j = softmax_j(score(s, m_j)),  c = Σ_j a_j m_j,  h = tanh(W [c; s]),  scores = E h + b
 
-    which is Luong's global attention with the score "dot", without feeding h to the next step. E
-    are the target's embeddings too (Press and Wolf, "Using the output embedding to improve language
-    models", 2017). Without attention h = s, and all that is known of the sentence is in the state.
+    which is Luong's global attention, without feeding h to the next step. E are the target's
+    embeddings too (Press and Wolf, "Using the output embedding to improve language models", 2017).
+    Without attention h = s, and all that is known of the sentence is in the state.
 
     - `source_size`, `target_size`: the tokens of the two languages.
     - `hidden_size`: of the embeddings, of the decoder and of the encoder's directions together.
+    - `attention`: the score: "dot" for sᵀ m, "additive" for Bahdanau's vᵀ tanh(W s + U m) (see
+      `nn.AdditiveAttention`), or None for no attention.
     - `dropout`: of embeddings, between layers and before the scores.
 
     `network(source, target, lengths)`: scores (batch, time, target_size) of what follows each
@@ -60,7 +60,8 @@ class SequenceToSequence(Module):
     say a sentence token by token, `attention_map` shows where the decoder looked.
 
     Raises `ShapeError` for a source without a token, `IndexOutOfRangeError` naming the position of
-    a token that is not in its language, `ArgumentError` naming a length out of range.
+    a token that is not in its language, `ArgumentError` naming a length out of range and for
+    another attention.
 
     >>> import neurona as ne
     >>> network = SequenceToSequence(20, 30, 16)
@@ -78,7 +79,7 @@ class SequenceToSequence(Module):
         hidden_size: int = 256,
         *,
         num_layers: int = 1,
-        attention: bool = True,
+        attention: str | bool | None = "dot",
         dropout: float = 0.0,
     ) -> None:
         if hidden_size % 2:
@@ -90,7 +91,7 @@ class SequenceToSequence(Module):
         self.target_size = target_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
-        self.attention = attention
+        self.attention = checked_attention(attention)
         self.dropout = dropout
         between = dropout if num_layers > 1 else 0.0
         self.source_table = nn.Embedding(source_size, hidden_size)
@@ -99,7 +100,13 @@ class SequenceToSequence(Module):
         )
         self.target_table = nn.Embedding(target_size, hidden_size)
         self.decoder = nn.LSTM(hidden_size, hidden_size, num_layers, dropout=between)
-        self.combine = nn.Linear(2 * hidden_size, hidden_size, bias=False) if attention else None
+        combined = self.attention is not None
+        self.combine = nn.Linear(2 * hidden_size, hidden_size, bias=False) if combined else None
+        self.alignment = (
+            nn.AdditiveAttention(hidden_size, hidden_size, hidden_size)
+            if self.attention == "additive"
+            else None
+        )
         self.bias = Variable(zeros((target_size,)).numpy(), "bias")
         # As output weights the rows must not be long: scores of about 1 to begin with.
         nn.init.normal(self.target_table.weight, std=hidden_size**-0.5)
@@ -120,14 +127,16 @@ class SequenceToSequence(Module):
         tokens = check_tokens(type(self).__name__, source, self.source_size, "source")
         memory, state = self.encoder(self._embedded(self.source_table, tokens), lengths=lengths)
         h, c = [self._joined(part) for part in state]
-        if not self.attention:
+        if self.attention is None:
             return {"h": h, "c": c}
         batch, time = tokens.shape
         if lengths is None:
             there = full((batch, time), True)
         else:
             there = arange(time) < expand_dims(operand(lengths), axis=1)
-        return {"h": h, "c": c, "memory": permute_dims(memory, (1, 0, 2)), "there": there}
+        memory = permute_dims(memory, (1, 0, 2))
+        found = {"h": h, "c": c, "memory": memory, "there": there}
+        return found if self.alignment is None else {**found, "keys": self.alignment.keys(memory)}
 
     def read(self, tokens: Any, state: State) -> tuple[Tensor, State]:
         """Go on with the target's tokens (batch, time).
@@ -149,10 +158,8 @@ class SequenceToSequence(Module):
         Each row is what was looked at when the word after that token was said; its sum is 1.
         Raises `ArgumentError` where the network has no attention.
         """
-        if not self.attention:
-            raise ArgumentError(
-                "SequenceToSequence.attention_map: it was made with attention=False"
-            )
+        if self.attention is None:
+            raise ArgumentError("SequenceToSequence.attention_map: it was made with attention=None")
         state = self.begin(source, lengths)
         return self._shares(self._decoded(target, state)[0], state)
 
@@ -165,9 +172,11 @@ class SequenceToSequence(Module):
         return permute_dims(s, (1, 0, 2)), {**state, "h": h, "c": c}
 
     def _shares(self, s: Tensor, state: State) -> Tensor:
-        """softmax_j(sᵀ m_j) over the words that are there: (batch, target time, source time)."""
-        scores = matmul(s, permute_dims(state["memory"], (0, 2, 1)))
-        return softmax(where(expand_dims(state["there"], axis=1), scores, NOWHERE), axis=-1)
+        """softmax_j(score(s, m_j)) of what is there: (batch, target time, source time)."""
+        if self.alignment is not None:
+            return self.alignment.weights(s, state["keys"], ~state["there"])
+        there = expand_dims(state["there"], axis=1)
+        return F.attention_weights(s, state["memory"], there, scale=1.0)
 
     def _embedded(self, table: nn.Embedding, tokens: Tensor) -> Tensor:
         """(time, batch, hidden)"""
@@ -178,6 +187,19 @@ class SequenceToSequence(Module):
         _, batch, half = part.shape
         by_layer = reshape(part, (self.num_layers, 2, batch, half))
         return reshape(permute_dims(by_layer, (2, 0, 1, 3)), (batch, self.num_layers, 2 * half))
+
+
+def checked_attention(given: str | bool | None) -> str | None:
+    """The attention that is meant; networks saved before there was a choice say True or False.
+
+    >>> checked_attention("additive"), checked_attention(True), checked_attention(False)
+    ('additive', 'dot', None)
+    """
+    if isinstance(given, bool):
+        return "dot" if given else None
+    if given is not None:
+        choice("SequenceToSequence", "attention", given, ATTENTION)
+    return given
 
 
 def scheduled_inputs(

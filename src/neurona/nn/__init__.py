@@ -24,6 +24,7 @@ from neurona.nn.activation import (
     Step,
     Tanh,
 )
+from neurona.nn.additive_attention import AdditiveAttention
 from neurona.nn.attention import MultiheadAttention
 from neurona.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from neurona.nn.containers import ModuleDict, ModuleList, Sequential
@@ -129,6 +130,7 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AdditiveAttention",
     "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",

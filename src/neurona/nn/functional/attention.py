@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neurona.core import dtypes
 from neurona.core.apply import apply_many
@@ -28,6 +28,9 @@ from neurona.ops.operand import broadcast_shapes, cast, operand
 from neurona.ops.reduce import max
 from neurona.ops.shape import expand_dims
 from neurona.ops.transcendental import exp
+
+if TYPE_CHECKING:
+    from neurona.nn.module import Module
 
 WIDEST = 512
 """Elements of a query or a value that the op `attention` takes."""
@@ -175,6 +178,15 @@ def attention_weights(
     scores = matmul(q * factor, matrix_transpose(k))
     if is_causal:
         mask = causal_mask(*scores.shape[-2:])
+    return masked_softmax(scores, mask, RUNNING.stack[-1] if RUNNING.stack else None)
+
+
+def masked_softmax(scores: Tensor, mask: Tensor | None, layer: Module | None) -> Tensor:
+    """softmax(scores + mask) over the keys: the weights of a layer's attention, to be watched.
+
+    scores: (…, queries, keys). mask: broadcasts to that; of bools True takes part, floats are
+    added. A query that sees nothing gets 0.
+    """
     if mask is not None:
         boolean = mask.dtype == dtypes.bool_
         scores = where(mask, scores, -math.inf) if boolean else scores + cast(mask, scores.dtype)
@@ -184,7 +196,7 @@ def attention_weights(
     total = sum(powers, axis=-1, keepdims=True)
     weights = powers * (1 / where(total == 0, 1, total))
     if WATCHED.maps is not None:
-        WATCHED.maps.append((path_of(RUNNING.stack[-1]) if RUNNING.stack else "", weights))
+        WATCHED.maps.append(("" if layer is None else path_of(layer), weights))
     return weights
 
 
