@@ -12,6 +12,7 @@ import neurona as ne
 from neurona import train
 from neurona.core.errors import ArgumentError, IndexOutOfRangeError, ShapeError
 from neurona.models import Captioner, Forecaster, SequenceClassifier, SequenceLabeller
+from neurona.models.sequence_classifier import vectors_of
 
 TOKENS = np.array([[3, 1, 4, 1, 5], [2, 0, 6, -1, -1]])
 SMALL: dict[str, Any] = {"embedding_size": 3, "hidden_size": 4}
@@ -102,3 +103,19 @@ def test_forecasts_all_steps_at_once() -> None:
     assert network(x).shape == (5, 3)
     for value in (x[:, 1:], x[:, ::-1]):
         assert (network(value).numpy() != network(x).numpy()).any()
+
+
+@pytest.mark.parametrize("kind", [SequenceClassifier, SequenceLabeller])
+def test_several_tokens_a_step(kind: Any) -> None:
+    """Their vectors are added: one token and none beside it is that token, padding is padding."""
+    network = kind(7, 3, dropout=0.0, **SMALL).eval()
+    alone = network(TOKENS).numpy()
+    beside = np.stack([TOKENS, np.full_like(TOKENS, -1)], axis=2)
+    np.testing.assert_allclose(network(beside).numpy(), alone, rtol=1e-5, atol=1e-6)
+    both = np.array([[[3, 1], [4, -1]], [[-1, 2], [-1, -1]]])
+    network.embedding.weight.assign(np.arange(21, dtype=np.float32).reshape(7, 3) / 20)
+    x, lengths = vectors_of("x", network.embedding, both)
+    rows = network.embedding.weight.numpy()
+    np.testing.assert_allclose(x.numpy()[0], [rows[3] + rows[1], rows[4]])
+    np.testing.assert_allclose(x.numpy()[1], [rows[2], np.zeros(3)])
+    assert lengths.tolist() == [2, 1]

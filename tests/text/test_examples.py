@@ -1,4 +1,4 @@
-"""`examples/hello.py` and `examples/wikitext.py`."""
+"""`examples/hello.py`, `examples/wikitext.py` and `examples/tagging.py`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from neurona.core.errors import DataError
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -64,3 +66,76 @@ def test_words_of_wikipedia_as_in_pytorch(data_folder: Path) -> None:
     assert abs(ours / theirs - 1) < 0.02, found
     assert our_seconds < their_seconds, found
     assert 112 < found["5-gram"][0] < 113
+
+
+# --- tagging ---
+
+TAGGED = (
+    "La/DET casa/NOUN es/AUX vieja/ADJ ./PUNCT",
+    "Él/PRON casa/VERB a/ADP su/DET hija/NOUN ./PUNCT",
+    "Ella/PRON para/VERB el/DET coche/NOUN viejo/ADJ ./PUNCT",
+    "El/DET vino/NOUN es/AUX para/ADP la/DET hija/NOUN ./PUNCT",
+    "Ana/PROPN vino/VERB con/ADP el/DET coche/NOUN ./PUNCT",
+    "Yo/PRON bajo/VERB la/DET caja/NOUN ./PUNCT",
+    "Está/VERB bajo/ADP la/DET silla/NOUN ./PUNCT",
+)
+NAMED = (
+    "Ana/B-PER Ruiz/I-PER vive/O en/O Madrid/B-LOC ./O",
+    "El/O Real/B-ORG Madrid/I-ORG ganó/O en/O Nueva/B-LOC York/I-LOC ./O",
+    "Luis/B-PER visitó/O la/O Cruz/B-ORG Roja/I-ORG ./O",
+)
+
+
+def in_columns(sentences: tuple[str, ...], *, universal: bool) -> str:
+    """As CoNLL-U, or as columns of words and tags."""
+    lines: list[str] = []
+    for sentence in sentences:
+        pairs = [pair.split("/") for pair in sentence.split()]
+        for place, (word, tag) in enumerate(pairs, 1):
+            whole = (str(place), word, "_", tag, *"______")
+            lines.append("\t".join(whole) if universal else f"{word} {tag}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def test_entities_of_a_few_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """*Madrid* is a place here and part of a club there; sentences are longer than a piece."""
+    path = tmp_path / "esp.train"
+    path.write_text(in_columns(NAMED, universal=False), encoding="utf-8")
+    names = names_of("tagging.py")
+    config = names["Config"](
+        length=5, minimum_count=1, embedding_size=12, hidden_size=12, dropout=0.0,
+        batch_size=5, epochs=30, learning_rate=0.05,
+    )  # fmt: skip
+    found = names["main"](path, path, config)
+    assert found["LSTM"] == 1 > found["dictionary"]
+    assert "ORG       precision 1.0000  recall 1.0000  F1 1.0000" in capsys.readouterr().out
+
+
+def test_parts_of_speech_by_dictionary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "es.conllu"
+    path.write_text(in_columns(TAGGED, universal=True), encoding="utf-8")
+    names = names_of("tagging.py")
+    sentences = names["read"](path)
+    assert sentences[1] == (("Él", "casa", "a", "su", "hija", "."), sentences[1].tags)
+    dictionary = names["Dictionary"](sentences)
+    assert dictionary.tagged(["Él", "casa", "Berta"]) == ("PRON", "NOUN", "DET")
+    tags = [dictionary.tagged(words) for words, _ in sentences]
+    right = names["report"]("dictionary", tags, sentences, dictionary.tags)
+    assert right == pytest.approx(1 - 4 / 40)  # casa, para, vino and bajo, each once
+    assert "F1" not in capsys.readouterr().out
+
+
+def test_tags_that_are_no_entities(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.txt"
+    wrong.write_text("Ana PROPN\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"wrong\.txt: sentence 1: .* tag 0 is 'PROPN'"):
+        names_of("tagging.py")["read"](wrong)
+
+
+def test_parts_of_a_word() -> None:
+    parts_of = names_of("tagging.py")["parts_of"]
+    assert parts_of("Madrid") == ["=madrid", "-d", "-id", "-rid", "Xx"]
+    assert [parts_of(word)[-1] for word in ("USA", "iPhone", "2.024", "él", "...")] == [
+        "X", "xXx", "0.0", "x", ".",
+    ]  # fmt: skip

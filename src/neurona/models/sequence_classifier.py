@@ -16,6 +16,8 @@ from neurona.ops.broadcast import sum
 from neurona.ops.compare import where
 from neurona.ops.join import concat
 from neurona.ops.operand import cast, operand
+from neurona.ops.reduce import any as any_of
+from neurona.ops.shape import expand_dims
 from neurona.train.architecture import register
 
 CELLS = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
@@ -36,7 +38,8 @@ class SequenceClassifier(Module):
       direction ends.
     - `dropout`: of the embeddings and of p.
 
-    tokens: integers (batch, time), each row a sequence and, as padding, −1.
+    tokens: integers (batch, time), each row a sequence and, as padding, −1; or (batch, time, parts)
+    with several tokens a step, whose vectors are added.
     Result: scores (batch, classes).
     Raises `ArgumentError` for an empty sequence, `IndexOutOfRangeError` naming the position of a
     token that is not in the vocabulary, `ShapeError` and `DTypeError` for other tokens.
@@ -76,8 +79,8 @@ class SequenceClassifier(Module):
         nn.init.normal(self.embedding.weight, std=0.1)
 
     def forward(self, tokens: Any) -> Tensor:
-        tokens, lengths = read_tokens("SequenceClassifier", tokens)
-        x = F.dropout(self.embedding(tokens), self.dropout, self.training)
+        x, lengths = vectors_of("SequenceClassifier", self.embedding, tokens)
+        x = F.dropout(x, self.dropout, self.training)
         states, last = self.recurrent(x, lengths=lengths)  # states (batch, time, 2·hidden)
         if self.pooling == "max":
             together = F.max_over_time(states, lengths, batch_first=True)
@@ -90,16 +93,25 @@ class SequenceClassifier(Module):
         return scores
 
 
-def read_tokens(name: str, tokens: Any) -> tuple[Tensor, Tensor]:
-    """Tokens (batch, time) with 0 in place of padding, and how many there are in each row (batch,).
+def vectors_of(name: str, embedding: nn.Embedding, tokens: Any) -> tuple[Tensor, Tensor]:
+    """The vectors of tokens (batch, time, features), and how many steps each row has (batch,).
 
+    tokens: integers (batch, time), each row a sequence and, as padding, −1; or (batch, time, parts)
+    with several tokens a step, whose vectors are added: those of a word, its ending, its shape. −1
+    is none there, and a step without any is padding.
     name: the network's, for messages. Raises `ShapeError` and `DTypeError`.
     """
     given = operand(tokens)
-    if given.ndim != 2:
-        raise ShapeError(f"{who(name)}: tokens {given.shape} must be (batch, time)")
+    if given.ndim not in (2, 3):
+        raise ShapeError(
+            f"{who(name)}: tokens {given.shape} must be (batch, time) or (batch, time, parts)"
+        )
     if not dtypes.is_integer(given.dtype):
         raise DTypeError(f"{who(name)}: tokens must be integers, not {given.dtype}")
     wide = cast(given, dtypes.int64)
     there = wide != PADDING
-    return where(there, wide, 0), sum(cast(there, dtypes.int64), axis=1)
+    vectors: Tensor = embedding(where(there, wide, 0))
+    if given.ndim == 2:
+        return vectors, sum(cast(there, dtypes.int64), axis=1)
+    known = where(expand_dims(there, axis=-1), vectors, 0)  # (batch, time, parts, features)
+    return sum(known, axis=2), sum(cast(any_of(there, axis=2), dtypes.int64), axis=1)

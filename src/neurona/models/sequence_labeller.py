@@ -6,7 +6,7 @@ from typing import Any
 
 from neurona import nn
 from neurona.core.tensor import Tensor
-from neurona.models.sequence_classifier import CELLS, read_tokens
+from neurona.models.sequence_classifier import CELLS, vectors_of
 from neurona.nn import functional as F
 from neurona.nn.functional.checks import choice
 from neurona.nn.module import Module
@@ -21,7 +21,8 @@ class SequenceLabeller(Module):
     - `cell`: "LSTM", "GRU" or "RNN". `hidden_size`: of each direction; `num_layers` of them.
     - `dropout`: of the embeddings, between layers and of the states.
 
-    tokens: integers (batch, time), each row a sequence and, as padding, −1.
+    tokens: integers (batch, time), each row a sequence and, as padding, −1; or (batch, time, parts)
+    with several tokens a step, as a word, its ending and its shape, whose vectors are added.
     Result: scores (batch, time, labels); those of padding say nothing. The loss is
     "token_cross_entropy", with −100 as the label of padding.
     Raises as `SequenceClassifier`.
@@ -63,8 +64,8 @@ class SequenceLabeller(Module):
         self.scores = nn.Linear(2 * hidden_size, labels)
 
     def forward(self, tokens: Any) -> Tensor:
-        tokens, lengths = read_tokens("SequenceLabeller", tokens)
-        x = F.dropout(self.embedding(tokens), self.dropout, self.training)
+        x, lengths = vectors_of("SequenceLabeller", self.embedding, tokens)
+        x = F.dropout(x, self.dropout, self.training)
         states, _ = self.recurrent(x, lengths=lengths)  # (batch, time, 2·hidden)
         scores: Tensor = self.scores(F.dropout(states, self.dropout, self.training))
         return scores

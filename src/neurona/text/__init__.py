@@ -18,6 +18,7 @@ from neurona.text.pairs import (
     split_pairs,
 )
 from neurona.text.smoothing import AddK, Interpolation, KneserNey
+from neurona.text.tagged import TaggedSentence, read_conll, read_conllu
 from neurona.text.tokenizer import Tokenizer, load_tokenizer
 from neurona.text.tokens import character_tokens, word_tokens
 from neurona.text.vectors import bag_of_words, one_hot, term_frequency
@@ -38,6 +39,7 @@ __all__ = [
     "NetworkLanguageModel",
     "PairBatch",
     "PairBatches",
+    "TaggedSentence",
     "TokenGenerator",
     "Tokenizer",
     "Vocabulary",
@@ -50,6 +52,8 @@ __all__ = [
     "one_hot",
     "padded",
     "pair_groups",
+    "read_conll",
+    "read_conllu",
     "read_pairs",
     "split_pairs",
     "term_frequency",

@@ -242,13 +242,15 @@ class PairBatches:
 def padded(sentences: Sequence[Ids], size: int, fill: int, *, end: bool = True) -> tuple[Ids, Ids]:
     """Token ids (batch, size), filled up with `fill`, and the sentences' lengths (batch,).
 
-    The lengths count one `fill` after each sentence as its end, unless `end` is false.
+    The lengths count one `fill` after each sentence as its end, unless `end` is false. Of sentences
+    (token, parts), with several ids a token, the ids are (batch, size, parts).
 
     >>> padded([np.array([4, 5]), np.array([6])], 3, 0)
     (array([[4, 5, 0],
            [6, 0, 0]]), array([3, 2]))
     """
-    rows = np.full((len(sentences), size), fill, np.int64)
+    parts = np.shape(sentences[0])[1:] if len(sentences) else ()
+    rows = np.full((len(sentences), size, *parts), fill, np.int64)
     for row, ids in zip(rows, sentences, strict=True):
         row[: len(ids)] = ids
     return rows, np.array([len(ids) + end for ids in sentences], np.int64)

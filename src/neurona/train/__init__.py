@@ -23,10 +23,14 @@ from neurona.train.metrics import (
     Precision,
     Recall,
     RootMeanSquaredError,
+    Span,
+    SpanScores,
     TopKAccuracy,
     average_precision,
+    entity_spans,
     measure,
     precision_recall,
+    span_scores,
 )
 from neurona.train.model import Model
 from neurona.train.plateau import ReduceOnPlateau
@@ -62,14 +66,18 @@ __all__ = [
     "Recall",
     "ReduceOnPlateau",
     "RootMeanSquaredError",
+    "Span",
+    "SpanScores",
     "TopKAccuracy",
     "WatchLayers",
     "average_precision",
     "build",
     "describe",
+    "entity_spans",
     "find_learning_rate",
     "measure",
     "parameter_groups",
     "precision_recall",
     "register",
+    "span_scores",
 ]

@@ -24,6 +24,7 @@ from neurona.train.metrics.regression import (
     MeanSquaredError,
     RootMeanSquaredError,
 )
+from neurona.train.metrics.spans import Span, SpanScores, entity_spans, span_scores
 
 __all__ = [
     "F1",
@@ -43,13 +44,17 @@ __all__ = [
     "Precision",
     "Recall",
     "RootMeanSquaredError",
+    "Span",
+    "SpanScores",
     "TopKAccuracy",
     "average_precision",
     "describe_metric",
+    "entity_spans",
     "find_metric",
     "find_metrics",
     "larger_is_better",
     "measure",
     "precision_recall",
     "recorded",
+    "span_scores",
 ]
