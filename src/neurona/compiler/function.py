@@ -21,9 +21,10 @@ from neurona.compiler.explain import Explanation
 from neurona.compiler.family import Family, Recording
 from neurona.compiler.run.memory import NOTHING
 from neurona.compiler.stages import Stages
+from neurona.core.buffer import Buffer
 from neurona.core.locks import object_lock
 from neurona.core.node import Node, known
-from neurona.core.op import Array
+from neurona.core.op import CONSTANT, Array
 from neurona.core.tensor import Tensor
 from neurona.core.trace import STATE, Modes, Trace, recording
 from neurona.core.tree import LEAF, Structure, flatten, tree_map, unflatten
@@ -103,7 +104,11 @@ class Entry:
             results = self.program.run(arrays, NOTHING, self.n)
         if self.single:
             return Tensor(known(self.returned[0], results[0]))
-        tensors = [Tensor(known(*pair)) for pair in zip(self.returned, results, strict=True)]
+        # `known` written out: small programs take little longer than this.
+        tensors = [
+            Tensor(Node(CONSTANT, (), {}, spec, Buffer(array)))
+            for spec, array in zip(self.returned, results, strict=True)
+        ]
         if self.flat is not None:
             return self.flat([tensors[place] for place, _ in self.leaves])
         leaves = [fixed if place < 0 else tensors[place] for place, fixed in self.leaves]

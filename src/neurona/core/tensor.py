@@ -127,7 +127,7 @@ class Tensor(Operators):
         if value is None:
             trace = node.trace or Trace()
             raise TraceError(f"{what}: {trace.without_value(node)}")
-        return node.array
+        return value.array  # type: ignore[union-attr]
 
     def numpy(self) -> Array:
         """The value as a read-only NumPy array (no copy)."""
