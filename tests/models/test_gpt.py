@@ -18,10 +18,15 @@ from tests.nn.golden import pattern
 TOKENS = np.random.default_rng(0).integers(0, 11, (2, 7))
 
 
+SIZES: dict[str, Any] = {
+    "vocabulary_size": 11, "context": 8, "layers": 2, "heads": 2, "features": 8,
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def network() -> GPT:
     ne.random.seed(0)
-    return GPT(vocabulary_size=11, context=8, layers=2, heads=2, features=8).eval()
+    return GPT(**SIZES).eval()
 
 
 def test_reading_is_the_forward_pass(network: GPT) -> None:
@@ -46,10 +51,20 @@ def test_sequences_that_cannot_be_read(network: GPT) -> None:
     ):
         network(np.array([[1, 2, 3], [4, 5, 11]]))
     _, state = network.read(TOKENS, network.begin(2))
-    with pytest.raises(ShapeError, match=r"tokens \(1, 7\) and a state of 2 sequences"):
+    with pytest.raises(ShapeError, match=r"position has the shapes \[\(2,\)\].*must be \[\(1,\)\]"):
         network.read(TOKENS[:1], state)
     with pytest.raises(ShapeError):
         network.read(TOKENS[:, :0], state)
+    with pytest.raises(ShapeError, match=r"keys has the shapes \[\(2, 2, 8, 4\)\], which must be"):
+        network.read(TOKENS, {**state, "keys": state["keys"][:1]})
+    for wrong in (None, {}, {"position": state["position"]}):
+        with pytest.raises(ArgumentError, match="a dict with position, keys, values, as begin"):
+            network.read(TOKENS, wrong)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="batch must be a whole number"):
+        network.begin(0)
+    for name, value in (("layers", 0), ("heads", 0), ("layers", 1.5)):
+        with pytest.raises(ArgumentError, match=f"GPT: {name} must be a positive whole number"):
+            GPT(**{**SIZES, name: value})
     with pytest.raises(
         IndexOutOfRangeError, match=r"positions\[0, 1\] is 8; the positions are 0…7"
     ):

@@ -53,12 +53,21 @@ def test_the_scores_are_those_of_the_layers() -> None:
 
 
 def test_mistakes() -> None:
-    with pytest.raises(ArgumentError, match=r"unknown cell 'LTSM'; did you mean 'LSTM'"):
+    with pytest.raises(ArgumentError, match=r"not 'LTSM'; did you mean 'LSTM'"):
         RecurrentLanguageModel(vocabulary_size=5, cell="LTSM")
     with pytest.raises(ArgumentError, match=r"tied needs embedding 3 = features 4"):
         RecurrentLanguageModel(vocabulary_size=5, features=4, embedding=3, tied=True)
     network = RecurrentLanguageModel(vocabulary_size=5, features=4)
     with pytest.raises(ShapeError, match=r"at least one step, not \(2, 0\)"):
         network(np.zeros((2, 0), np.int64))
+    other = RecurrentLanguageModel(vocabulary_size=5, features=4, layers=2)
+    with pytest.raises(ShapeError, match=r"state h has shape \(2, 1, 4\).*must be \(1, 1, 4\)"):
+        network.read([[1]], other.begin(1))
+    for state in (None, network.begin(1)[:1]):
+        with pytest.raises(ArgumentError, match="the state is a tuple of 2"):
+            network.read([[1]], state)
+    for cell in (None, ["LSTM"]):
+        with pytest.raises(ArgumentError, match="cell is one of 'LSTM', 'GRU', 'RNN'"):
+            RecurrentLanguageModel(vocabulary_size=5, cell=cell)  # type: ignore[arg-type]
     with pytest.raises(IndexOutOfRangeError, match=r"\[1, 2\]|\[2, 1\]"):
         network([[0, 1, 2], [3, 4, 5]])

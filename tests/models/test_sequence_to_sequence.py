@@ -140,3 +140,15 @@ def test_mistakes(network: models.SequenceToSequence) -> None:
     if not network.attention:
         with pytest.raises(ArgumentError, match="attention=None"):
             network.attention_map(SOURCE, TARGET)
+
+
+def test_states_and_options_that_do_not_fit() -> None:
+    network = models.SequenceToSequence(5, 6, 4)
+    with pytest.raises(ShapeError, match=r"state's h has the shapes \[\(1, 1, 4\)\]"):
+        network.read([[1], [1]], network.begin([[1, 2]]))
+    with pytest.raises(ArgumentError, match="a dict with h, c, as begin gives it, not None"):
+        network.read([[1]], None)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="p is a probability"):
+        models.SequenceToSequence(5, 6, 4, dropout=2)
+    with pytest.raises(ArgumentError, match="hidden_size must be a positive whole number"):
+        models.SequenceToSequence(5, 6, None)  # type: ignore[arg-type]

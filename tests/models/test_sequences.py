@@ -47,6 +47,13 @@ def test_tokens_that_do_not_fit() -> None:
         network([[1, -2]])
     with pytest.raises(ArgumentError, match=r"lengths\[1\] is 0"):
         network([[1, 2], [-1, -1]])
+    for row in ([-1, 3, 2], [1, -1, 2]):
+        with pytest.raises(
+            ArgumentError, match=r"tokens\[1, .\] is -1; padding, −1, stands behind"
+        ):
+            network([[1, 2, 3], row])
+    with pytest.raises(ArgumentError, match="SequenceClassifier: p is a probability"):
+        SequenceClassifier(7, 2, dropout=float("nan"))
     with pytest.raises(ShapeError, match=r"tokens \(3,\) must be \(batch, time\)"):
         network([1, 2, 3])
     with pytest.raises(ArgumentError, match="pooling is one of 'max', 'mean', 'last', not 'maxi'"):
@@ -93,7 +100,12 @@ def test_pictures_and_words_that_do_not_fit() -> None:
     network = Captioner(5, image_size=(8, 8), widths=(2,), hidden_size=4).eval()
     with pytest.raises(ShapeError, match=r"images \(1, 8, 8\) must be \(batch, 1, 8, 8\)"):
         network.begin(np.zeros((1, 8, 8), np.float32))
-    with pytest.raises(IndexOutOfRangeError, match=r"\[0, 1\] is 5"):
+    for state in (None, {"h": 1}, network.begin(np.zeros((2, 1, 8, 8), np.float32))):
+        with pytest.raises((ArgumentError, ShapeError), match="Captioner: the state"):
+            network.read([[1]], state)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match=r"image_size is \(rows, columns\), not 8"):
+        Captioner(5, image_size=8)  # type: ignore[arg-type]
+    with pytest.raises(IndexOutOfRangeError, match=r"words\[1, 0\] is 5"):
         network(np.zeros((1, 1, 8, 8), np.float32), [[1], [5]])
 
 

@@ -192,3 +192,14 @@ def test_what_cannot_be_read(network: EncoderDecoderTransformer) -> None:
         made(tied="all", source_vocabulary_size=9)
     with pytest.raises(ArgumentError, match="unknown tied 'al'; did you mean 'all'"):
         made(tied="al")
+
+
+def test_states_and_options_that_do_not_fit() -> None:
+    sizes = {"vocabulary_size": 6, "context": 6, "layers": 1, "heads": 2, "features": 4}
+    network = EncoderDecoderTransformer(**sizes)  # type: ignore[arg-type]
+    with pytest.raises(ShapeError, match=r"position has the shapes \[\(1,\)\].*\[\(2,\)\]"):
+        network.read([[1], [1]], network.begin([[1, 2]]))
+    with pytest.raises(ArgumentError, match="a dict with position, keys, values"):
+        network.read([[1]], None)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="padding 6 is no token of the source, which has 6"):
+        EncoderDecoderTransformer(**sizes, padding=6)  # type: ignore[arg-type]

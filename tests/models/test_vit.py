@@ -123,3 +123,13 @@ def test_the_example_learns_digits(data_folder: Path, monkeypatch: pytest.Monkey
     parts = load_parts(file.config, base=data_folder)
     outcome = run(make_model(file.config, parts), file.config, parts, verbose=False)
     assert outcome.history.values["validation_accuracy"][-1] > 0.9
+
+
+@pytest.mark.parametrize("name", ["image_size", "patch_size", "layers", "num_heads", "features"])
+@pytest.mark.parametrize("value", [0, 1.5, None])
+def test_sizes_that_are_no_numbers(name: str, value: Any) -> None:
+    sizes: dict[str, Any] = {"image_size": 8, "patch_size": 4, "layers": 1, "num_heads": 2}
+    with pytest.raises(
+        ArgumentError, match=f"{name.replace('num_heads', '(num_heads|embed_dim)')}"
+    ):
+        ViT(**{**sizes, "features": 4, name: value})

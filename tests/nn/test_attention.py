@@ -298,3 +298,23 @@ def test_stacks_are_described_and_made_again() -> None:
                 "layer_options": {"d_model": 4, "nhead": 2, "head": 3},
             }
         )
+
+
+def test_options_that_are_no_numbers() -> None:
+    x = ne.ones((1, 2, 4))
+    for options, message in (
+        ({"dropout_p": None}, "p is a probability"),
+        ({"scale": float("nan")}, "scale must be a finite number, not nan"),
+        ({"scale": "a"}, "scale must be a finite number"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            F.scaled_dot_product_attention(x, x, x, **options)  # type: ignore[arg-type]
+    for make, message in (
+        (lambda: F.causal_mask(-1, 2), "queries must be a whole number of at least 0, found -1"),
+        (lambda: nn.TransformerEncoderLayer(4, 2, activation=3), "a function of a tensor, not 3"),
+        (lambda: nn.LayerNorm(4, eps=-1), "eps must not be negative"),
+        (lambda: nn.RotaryPosition(4, 4, base=0), "base must be a positive number"),
+        (lambda: ne.random.seed(1.5), "the seed must be a whole number, found 1.5"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            make()  # type: ignore[no-untyped-call]

@@ -68,8 +68,12 @@ def test_lengths_that_do_not_fit(pool: Any) -> None:
 
 def test_mask() -> None:
     assert F.sequence_mask(np.array([2, 0], np.int32), 2).tolist() == [[True] * 2, [False] * 2]
-    assert F.sequence_mask([5], 0).shape == (1, 0)
+    assert F.sequence_mask([0], 0).shape == (1, 0)
     with pytest.raises(ShapeError, match=r"lengths \(1, 1\) must be \(batch,\)"):
         F.sequence_mask([[1]], 2)
-    with pytest.raises(ArgumentError, match="length is at least 0, not -1"):
+    with pytest.raises(
+        ArgumentError, match="length must be a whole number of at least 0, found -1"
+    ):
         F.sequence_mask([1], -1)
+    with pytest.raises(ArgumentError, match=r"lengths\[0\] is 3; they lie in 0…2, the steps"):
+        F.sequence_mask([3, 1], 2)

@@ -8,6 +8,8 @@ from typing import Any
 from neurona import nn
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.tensor import Tensor
+from neurona.nn.functional.checks import check_state, check_tokens
+from neurona.nn.linear import extent
 from neurona.nn.module import Module
 from neurona.nn.running import who
 from neurona.ops.create import zeros
@@ -59,7 +61,12 @@ class Captioner(Module):
         feedback: bool = True,
     ) -> None:
         self.vocabulary_size = vocabulary_size
-        self.image_size = (image_size[0], image_size[1])
+        if not isinstance(image_size, (tuple, list)) or len(image_size) != 2:
+            raise ArgumentError(f"Captioner: image_size is (rows, columns), not {image_size!r}")
+        if not isinstance(widths, (tuple, list)):
+            raise ArgumentError(f"Captioner: widths are several numbers, not {widths!r}")
+        rows, columns = [extent("Captioner", "image_size", side) for side in image_size]
+        self.image_size = (rows, columns)
         self.widths = tuple(widths)
         self.hidden_size = hidden_size
         self.feedback = feedback
@@ -102,9 +109,9 @@ class Captioner(Module):
 
     def read(self, tokens: Any, state: State) -> tuple[Tensor, State]:
         """Go on with words (batch, time): scores of what follows each, and the state after them."""
-        words = operand(tokens)
-        if words.ndim != 2:
-            raise ShapeError(f"{who('Captioner')}: words {words.shape} must be (batch, time)")
+        words = check_tokens("Captioner", tokens, self.vocabulary_size, "words")
+        part = (words.shape[0], self.hidden_size)
+        check_state("Captioner", state, {"h": [part], "c": [part]})
         if self.embedding is None:
             batch, time = words.shape
             x = zeros((time, batch, self.hidden_size), dtype=state["h"].dtype)

@@ -10,12 +10,14 @@ import numpy as np
 
 import neurona as ne
 from neurona import nn
-from neurona.core.errors import ArgumentError, CheckpointError, ShapeError
+from neurona.core.arguments import whole
+from neurona.core.errors import ArgumentError, CheckpointError
 from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
 from neurona.nn import functional as F
 from neurona.nn.functional.attention import seen_steps, write_steps
-from neurona.nn.functional.checks import check_tokens
+from neurona.nn.functional.checks import check_state, check_tokens
+from neurona.nn.linear import extent
 from neurona.nn.module import Module
 from neurona.train.architecture import register
 
@@ -61,8 +63,8 @@ class GPT(Module):
     ) -> None:
         self.vocabulary_size = vocabulary_size
         self.context = context
-        self.layers = layers
-        self.heads = heads
+        self.layers = extent("GPT", "layers", layers)
+        self.heads = extent("GPT", "heads", heads)
         self.features = features
         self.dropout = dropout
         self.tied = tied
@@ -102,7 +104,7 @@ class GPT(Module):
         "position": integers (batch,), the tokens read. "keys", "values": for each layer
         (batch, heads, context, features/heads).
         """
-        shape = (batch, self.heads, self.context, self.features // self.heads)
+        shape = self._cache(whole("GPT.begin", "batch", batch))
         kind = self.wte.weight.dtype
         empty = [ne.zeros(shape, dtype=kind) for _ in range(2 * self.layers)]
         return {
@@ -111,20 +113,21 @@ class GPT(Module):
             "values": empty[self.layers :],
         }
 
+    def _cache(self, batch: int) -> tuple[int, int, int, int]:
+        """The shape of a layer's keys, and of its values."""
+        return batch, self.heads, self.context, self.features // self.heads
+
     def read(self, tokens: Any, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
         """Scores (batch, time, vocabulary_size) of the tokens that follow, and the state after.
 
         tokens: (batch, time). Each sample goes on at its own position. Compiled, it is one call.
         Raises `IndexOutOfRangeError` for a token out of range and where the position table ends,
-        `ShapeError` if the state is that of another batch.
+        `ShapeError` if the state is that of another batch or another network.
         """
         tokens = check_tokens("GPT", tokens, self.vocabulary_size)
         batch, time = tokens.shape
-        if state["position"].shape != (batch,):
-            raise ShapeError(
-                f"GPT: tokens {tokens.shape} and a state of {state['position'].shape[0]} sequences "
-                f"must have the same batch; take begin({batch})"
-            )
+        caches = [self._cache(batch)] * self.layers
+        check_state("GPT", state, {"position": [(batch,)], "keys": caches, "values": caches})
         places = ne.reshape(state["position"], (-1, 1)) + ne.arange(time)  # (batch, time)
         x = self.drop(self.wpe(self.wte(tokens), places))
         keys, values = [], []

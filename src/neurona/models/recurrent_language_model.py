@@ -7,9 +7,12 @@ from typing import Any
 
 import neurona as ne
 from neurona import nn
-from neurona.core.errors import ArgumentError, ShapeError, choices
+from neurona.core.arguments import whole
+from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.tensor import Tensor
 from neurona.nn import functional as F
+from neurona.nn.functional.checks import choice
+from neurona.nn.linear import extent
 from neurona.nn.module import Module
 from neurona.nn.running import title_of
 from neurona.train.architecture import register
@@ -62,10 +65,9 @@ class RecurrentLanguageModel(Module):
         tied: bool = False,
         dtype: Any = None,
     ) -> None:
-        if cell not in CELLS:
-            raise ArgumentError(
-                f"RecurrentLanguageModel: unknown cell {cell!r}{choices(cell, CELLS)}"
-            )
+        choice("RecurrentLanguageModel", "cell", cell, tuple(CELLS))
+        extent("RecurrentLanguageModel", "vocabulary_size", vocabulary_size)
+        extent("RecurrentLanguageModel", "layers", layers)
         width = features if embedding is None else embedding
         if tied and width != features:
             raise ArgumentError(
@@ -100,11 +102,18 @@ class RecurrentLanguageModel(Module):
     def begin(self, batch: int) -> Any:
         """The state before the first token, zeros (batch, layers, features); h and c of an LSTM."""
         kind = next(self.recurrent.parameters()).dtype
+        batch = whole("RecurrentLanguageModel.begin", "batch", batch)
         zeros = ne.zeros((batch, self.layers, self.features), dtype=kind)
         return (zeros, zeros) if self.cell == "LSTM" else (zeros,)
 
     def read(self, tokens: Any, state: Any) -> tuple[Tensor, Any]:
         """Scores (batch, time, vocabulary_size) of the tokens that follow, and the state after."""
+        count = len(self.recurrent.states)
+        if not isinstance(state, (tuple, list)) or len(state) != count:
+            raise ArgumentError(
+                f"{title_of(self)}: the state is a tuple of {count} (batch, layers, features), as "
+                f"begin gives it, not {state!r}"
+            )
         parts = tuple([ne.permute_dims(part, (1, 0, 2)) for part in state])
         y, last = self.recurrent(self._vectors(tokens), parts if len(parts) > 1 else parts[0])
         after = last if len(parts) > 1 else (last,)

@@ -9,14 +9,17 @@ from neurona.core import dtypes
 from neurona.core.errors import DTypeError, ShapeError
 from neurona.core.tensor import Tensor
 from neurona.nn import functional as F
-from neurona.nn.functional.checks import choice
+from neurona.nn.functional.checks import check_that, choice
+from neurona.nn.functional.dropout import check_probability
 from neurona.nn.module import Module
 from neurona.nn.running import who
 from neurona.ops.broadcast import sum
 from neurona.ops.compare import where
+from neurona.ops.create import arange
 from neurona.ops.join import concat
 from neurona.ops.operand import cast, operand
 from neurona.ops.reduce import any as any_of
+from neurona.ops.reduce import max as max_of
 from neurona.ops.shape import expand_dims
 from neurona.train.architecture import register
 
@@ -63,6 +66,7 @@ class SequenceClassifier(Module):
     ) -> None:
         choice("SequenceClassifier", "cell", cell, tuple(CELLS))
         choice("SequenceClassifier", "pooling", pooling, POOLINGS)
+        check_probability("SequenceClassifier", dropout)
         self.vocabulary_size = vocabulary_size
         self.classes = classes
         self.embedding_size = embedding_size
@@ -99,7 +103,8 @@ def vectors_of(name: str, embedding: nn.Embedding, tokens: Any) -> tuple[Tensor,
     tokens: integers (batch, time), each row a sequence and, as padding, −1; or (batch, time, parts)
     with several tokens a step, whose vectors are added: those of a word, its ending, its shape. −1
     is none there, and a step without any is padding.
-    name: the network's, for messages. Raises `ShapeError` and `DTypeError`.
+    name: the network's, for messages. Raises `ShapeError` and `DTypeError`, and `ArgumentError` for
+    padding in front of a token.
     """
     given = operand(tokens)
     if given.ndim not in (2, 3):
@@ -110,8 +115,13 @@ def vectors_of(name: str, embedding: nn.Embedding, tokens: Any) -> tuple[Tensor,
         raise DTypeError(f"{who(name)}: tokens must be integers, not {given.dtype}")
     wide = cast(given, dtypes.int64)
     there = wide != PADDING
+    several = given.ndim == 3
+    steps = any_of(there, axis=2) if several else there
+    lengths = sum(cast(steps, dtypes.int64), axis=1)
+    inside = arange(given.shape[1]) < expand_dims(lengths, axis=1)
+    shown = max_of(wide, axis=2) if several else wide
+    check_that(name, steps == inside, "tokens", shown, "padding, −1, stands behind the tokens")
     vectors: Tensor = embedding(where(there, wide, 0))
-    if given.ndim == 2:
-        return vectors, sum(cast(there, dtypes.int64), axis=1)
-    known = where(expand_dims(there, axis=-1), vectors, 0)  # (batch, time, parts, features)
-    return sum(known, axis=2), sum(cast(any_of(there, axis=2), dtypes.int64), axis=1)
+    if several:  # (batch, time, parts, features)
+        vectors = sum(where(expand_dims(there, axis=-1), vectors, 0), axis=2)
+    return vectors, lengths

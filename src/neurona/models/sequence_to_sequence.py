@@ -16,7 +16,9 @@ from neurona.core.tensor import Tensor
 from neurona.core.trace import no_grad
 from neurona.core.variable import Variable
 from neurona.nn import functional as F
-from neurona.nn.functional.checks import check_tokens, choice
+from neurona.nn.functional.checks import check_state, check_tokens, choice
+from neurona.nn.functional.dropout import check_probability
+from neurona.nn.linear import extent
 from neurona.nn.module import Module
 from neurona.ops.broadcast import reshape
 from neurona.ops.compare import where
@@ -82,7 +84,9 @@ class SequenceToSequence(Module):
         attention: str | bool | None = "dot",
         dropout: float = 0.0,
     ) -> None:
-        if hidden_size % 2:
+        check_probability("SequenceToSequence", dropout)
+        extent("SequenceToSequence", "num_layers", num_layers)
+        if extent("SequenceToSequence", "hidden_size", hidden_size) % 2:
             raise ArgumentError(
                 f"SequenceToSequence: hidden_size {hidden_size} must be even: the encoder's two "
                 "directions share it"
@@ -166,6 +170,8 @@ class SequenceToSequence(Module):
     def _decoded(self, target: Any, state: State) -> tuple[Tensor, State]:
         """The decoder's states (batch, time, hidden), and what `read` goes on from."""
         tokens = check_tokens(type(self).__name__, target, self.target_size, "target")
+        part = (tokens.shape[0], self.num_layers, self.hidden_size)
+        check_state(type(self).__name__, state, {"h": [part], "c": [part]})
         before = tuple(permute_dims(state[name], (1, 0, 2)) for name in ("h", "c"))
         s, last = self.decoder(self._embedded(self.target_table, tokens), before)
         h, c = [permute_dims(part, (1, 0, 2)) for part in last]

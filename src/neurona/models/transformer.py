@@ -7,11 +7,13 @@ from typing import Any, cast
 
 import neurona as ne
 from neurona import nn
+from neurona.core.arguments import whole
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError, choices
 from neurona.core.tensor import Tensor
 from neurona.nn import functional as F
 from neurona.nn.functional.attention import watched_attention
-from neurona.nn.functional.checks import check_that, check_tokens
+from neurona.nn.functional.checks import check_state, check_that, check_tokens
+from neurona.nn.linear import extent
 from neurona.nn.module import Module
 from neurona.train.architecture import register
 
@@ -69,7 +71,14 @@ class EncoderDecoderTransformer(Module):
             raise ArgumentError(
                 f"EncoderDecoderTransformer: unknown tied {tied!r}{choices(str(tied), TIED)}"
             )
-        source_size = source_vocabulary_size or vocabulary_size
+        source_size = vocabulary_size if source_vocabulary_size is None else source_vocabulary_size
+        if padding is not None and whole("EncoderDecoderTransformer", "padding", padding, 0) >= (
+            extent("EncoderDecoderTransformer", "source_vocabulary_size", source_size)
+        ):
+            raise ArgumentError(
+                f"EncoderDecoderTransformer: padding {padding} is no token of the source, which "
+                f"has {source_size}"
+            )
         if tied == "all" and source_size != vocabulary_size:
             raise ArgumentError(
                 f"EncoderDecoderTransformer: tied='all' needs one vocabulary, not {source_size} "
@@ -80,8 +89,8 @@ class EncoderDecoderTransformer(Module):
         self.context = context
         self.layers = layers
         self.heads = heads
-        self.features = features
-        self.hidden_features = hidden_features or 4 * features
+        self.features = extent("EncoderDecoderTransformer", "features", features)
+        self.hidden_features = 4 * features if hidden_features is None else hidden_features
         self.dropout = dropout
         self.tied = tied
         self.norm_first = norm_first
@@ -209,7 +218,12 @@ class EncoderDecoderTransformer(Module):
         tokens: (batch, time). Each sample goes on at its own position. Compiled, it is one call.
         Raises `IndexOutOfRangeError` for a token out of range and where the position table ends.
         """
-        time = ne.asarray(tokens).shape[-1]
+        tokens = check_tokens(type(self).__name__, tokens, self.vocabulary_size, "target")
+        batch, time = tokens.shape
+        own = [(batch, self.heads, self.context, self.features // self.heads)] * self.layers
+        check_state(
+            type(self).__name__, state, {"position": [(batch,)], "keys": own, "values": own}
+        )
         places = ne.reshape(state["position"], (-1, 1)) + ne.arange(time)  # (batch, time)
         x = self._embedded("target", tokens, places)
         seen = ne.reshape(state["seen"], (x.shape[0], 1, 1, -1))

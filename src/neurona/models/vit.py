@@ -10,6 +10,7 @@ from neurona import nn
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.tensor import Tensor
 from neurona.core.variable import Variable
+from neurona.nn.linear import extent
 from neurona.nn.module import Module
 from neurona.train.architecture import register
 
@@ -51,6 +52,14 @@ class ViT(Module):
         dropout: float = 0.0,
         dtype: Any = None,
     ) -> None:
+        sizes = {
+            "image_size": image_size,
+            "patch_size": patch_size,
+            "layers": layers,
+            "features": features,
+        }
+        for name, size in sizes.items():
+            extent("ViT", name, size)
         if image_size % patch_size:
             raise ArgumentError(
                 f"ViT: image_size {image_size} must be a multiple of patch_size {patch_size}"
@@ -60,7 +69,7 @@ class ViT(Module):
         self.layers = layers
         self.num_heads = num_heads
         self.features = features
-        self.hidden_features = hidden_features or 4 * features
+        self.hidden_features = 4 * features if hidden_features is None else hidden_features
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.dropout = dropout
@@ -69,8 +78,8 @@ class ViT(Module):
         )
         self.class_token = Variable(ne.zeros((1, 1, features), dtype=dtype))
         length = (image_size // patch_size) ** 2 + 1
-        sizes = (features, num_heads, self.hidden_features)
-        self.encoder = Encoder(length, layers, *sizes, dropout, dtype=dtype)
+        widths = (features, num_heads, self.hidden_features)
+        self.encoder = Encoder(length, layers, *widths, dropout, dtype=dtype)
         self.heads = nn.Sequential({"head": nn.Linear(features, num_classes, dtype=dtype)})
         fan_in = in_channels * patch_size**2
         nn.init.normal(self.conv_proj.weight, std=math.sqrt(1 / fan_in))

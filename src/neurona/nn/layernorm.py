@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from neurona.core.arguments import is_real
+from neurona.core.errors import ArgumentError
 from neurona.core.tensor import Tensor
 from neurona.nn import functional
 from neurona.nn.functional.normalization import as_normalized_shape
@@ -41,6 +43,8 @@ class LayerNorm(Module):
         self.elementwise_affine = elementwise_affine
         self.correction = correction
         shape = self.normalized_shape
+        if not is_real(eps) or eps < 0:
+            raise ArgumentError(f"LayerNorm: eps must not be negative, found {eps!r}")
         self.weight = empty(shape, dtype, 1.0) if elementwise_affine else None
         self.bias = empty(shape, dtype) if elementwise_affine and bias else None
 

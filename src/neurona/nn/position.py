@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from neurona.core import dtypes
+from neurona.core.arguments import is_real
 from neurona.core.check import require
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError
 from neurona.core.op import Array
@@ -158,6 +159,8 @@ class RotaryPosition(_Table):
         super().__init__(context, features)
         if features % 2:
             raise ArgumentError(f"RotaryPosition: features must be even, not {features}")
+        if not is_real(base) or base <= 0:
+            raise ArgumentError(f"RotaryPosition: base must be a positive number, not {base!r}")
         self.base = base
         self.interleaved = interleaved
         angles = _angles(context, features, base)

@@ -43,6 +43,11 @@ class _Layer(Module):
     ) -> None:
         if isinstance(activation, str):
             choice(type(self).__name__, "activation", activation, list(ACTIVATIONS))
+        elif not callable(activation):
+            raise ArgumentError(
+                f"{type(self).__name__}: activation is 'relu', 'gelu' or a function of a tensor, "
+                f"not {activation!r}"
+            )
         self.d_model = d_model
         self.nhead = nhead
         self.dim_feedforward = dim_feedforward

@@ -86,7 +86,12 @@ class Generator:
 
 
 def _word(name: str, value: int) -> int:
-    number = operator.index(value)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ArgumentError(
+            f"Generator: the {name} must be a whole number, found {value!r}"
+        ) from None
     if not 0 <= number <= WORD:
         raise ArgumentError(f"Generator: the {name} must be in 0…2^64−1, found {number}")
     return number

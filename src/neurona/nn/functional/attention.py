@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from neurona.core import dtypes
 from neurona.core.apply import apply_many
+from neurona.core.arguments import is_real, whole
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError
 from neurona.core.op import Shape
 from neurona.core.tensor import Tensor
 from neurona.nn.functional.checks import float_input, same_dtype
-from neurona.nn.functional.dropout import dropout
+from neurona.nn.functional.dropout import check_probability, dropout
 from neurona.nn.running import RUNNING, path_of, who
 from neurona.ops.arithmetic import clip, maximum
 from neurona.ops.attention import ATTENTION, swap_heads
@@ -94,6 +95,9 @@ def scaled_dot_product_attention(
     Tensor([[0.5, 0.5]], dtype=float32)
     """
     function = "scaled_dot_product_attention"
+    check_probability(function, dropout_p)
+    if scale is not None and not (is_real(scale) and math.isfinite(scale)):
+        raise ArgumentError(f"{who(function)}: scale must be a finite number, not {scale!r}")
     q, k, v = (float_input(function, x) for x in (query, key, value))
     mask = None if attn_mask is None else operand(attn_mask)
     fits = q.ndim > 1 < k.ndim and q.shape[-1] == k.shape[-1] and q.dtype == k.dtype == v.dtype
@@ -208,6 +212,8 @@ def causal_mask(queries: int, keys: int) -> Tensor:
     Tensor([[ True, False, False],
             [ True,  True, False]], dtype=bool)
     """
+    queries = whole("causal_mask", "queries", queries, 0)
+    keys = whole("causal_mask", "keys", keys, 0)
     return reshape(arange(queries), (queries, 1)) >= arange(keys)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neurona.core import dtypes
 from neurona.core.check import require
 from neurona.core.errors import ArgumentError, DTypeError, ShapeError, nearest
+from neurona.core.op import Shape
 from neurona.core.tensor import Tensor
 from neurona.nn.running import who
 from neurona.ops.operand import cast, operand
@@ -15,7 +16,7 @@ from neurona.ops.operand import cast, operand
 
 def choice(function: str, argument: str, given: str, known: Sequence[str]) -> None:
     """Raise `ArgumentError` unless `given` is one of `known`."""
-    if given not in known:
+    if not isinstance(given, str) or given not in known:
         raise ArgumentError(
             f"{who(function)}: {argument} is one of {', '.join(map(repr, known))}, "
             f"not {given!r}{nearest(str(given), known)}"
@@ -83,6 +84,28 @@ def check_index(
     if ignored is not None:
         right = right | (wide == ignored)
     require(right, index, f"{who(function)}: {name}", f"the {noun} are", count)
+
+
+def check_state(network: str, state: Any, shapes: Mapping[str, Sequence[Shape]]) -> None:
+    """Raise unless a state holds tensors of these shapes under these names. network: who asks.
+
+    shapes: for each name those of its tensor, or of its list of tensors, one a layer.
+    Raises `ArgumentError` for what is no such dict, `ShapeError` naming the shapes that differ.
+    """
+    if not isinstance(state, Mapping) or not set(shapes) <= set(state):
+        found = f"one with {', '.join(map(str, state))}" if isinstance(state, Mapping) else state
+        raise ArgumentError(
+            f"{network}: the state must be a dict with {', '.join(shapes)}, as begin gives it, not "
+            f"{found!r}"
+        )
+    for name, wanted in shapes.items():
+        parts = state[name] if isinstance(state[name], (list, tuple)) else [state[name]]
+        shown = [operand(part).shape for part in parts]
+        if shown != list(wanted):
+            raise ShapeError(
+                f"{network}: the state's {name} has the shapes {shown}, which must be "
+                f"{list(wanted)}; take the one that begin gives for these tokens"
+            )
 
 
 def check_tokens(

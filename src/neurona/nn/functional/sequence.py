@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from neurona.core import dtypes
+from neurona.core.arguments import whole
 from neurona.core.check import require
-from neurona.core.errors import ArgumentError, DTypeError, ShapeError
+from neurona.core.errors import DTypeError, ShapeError
 from neurona.core.tensor import Tensor
 from neurona.nn.functional.checks import float_input
 from neurona.nn.running import who
@@ -22,15 +23,20 @@ def sequence_mask(lengths: Any, length: int) -> Tensor:
     """Whether step t of sequence b lies before its end, t < lengths[b]: bool (batch, length).
 
     lengths: integers (batch,) in 0…length. length: the steps of the longest sequence.
-    Raises `DTypeError` and `ShapeError` for other lengths.
+    Raises `DTypeError` and `ShapeError` for other lengths, `ArgumentError` naming one out of range.
 
     >>> from neurona.nn import functional as F
     >>> F.sequence_mask([3, 1], 3).tolist()
     [[True, True, True], [True, False, False]]
     """
-    if length < 0:
-        raise ArgumentError(f"{who('sequence_mask')}: length is at least 0, not {length}")
+    length = whole(who("sequence_mask"), "length", length, 0)
     counts = _lengths("sequence_mask", lengths)
+    right = (counts >= 0) & (counts <= length)
+    require(right, counts, f"{who('sequence_mask')}: lengths", f"they lie in 0…{length}, the steps")
+    return _mask(counts, length)
+
+
+def _mask(counts: Tensor, length: int) -> Tensor:
     return arange(length, dtype=counts.dtype) < expand_dims(counts, axis=1)
 
 
@@ -90,7 +96,7 @@ def _steps(
         )
     right = (counts >= 1) & (counts <= time)
     require(right, counts, f"{who(function)}: lengths", f"a sequence has 1…{time} steps")
-    mask = sequence_mask(counts, time)
+    mask = _mask(counts, time)
     return z, reshape(mask, (*mask.shape, 1)), counts
 
 
