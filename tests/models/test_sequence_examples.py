@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ def sentiment() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def accents() -> dict[str, Any]:
     return runpy.run_path(str(EXAMPLES / "accents.py"))
+
+
+@pytest.fixture(scope="module")
+def notes() -> dict[str, Any]:
+    return runpy.run_path(str(EXAMPLES / "notes.py"))
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +137,79 @@ def test_accents_at_a_glance(accents: dict[str, Any], tmp_path: Path) -> None:
 def test_the_sentence_tells_the_accent(accents: dict[str, Any], data_folder: Path) -> None:
     found = accents["main"](data_folder, accents["Config"](seeds=(0, 1)))
     assert min(found["both"]) > found["dictionary"][0] + 0.005
+
+
+def test_a_melody_is_what_its_notes_say(
+    notes: dict[str, Any], tmp_path: Path, rng: np.random.Generator
+) -> None:
+    config = notes["Config"](seconds=3.0, noise=(0.0, 0.0))
+    sound, melody = notes["melody"](config, rng)
+    assert sound.shape == (24_000,)
+    assert np.abs(sound).max() <= 1
+    assert all(0 <= begin < end <= 3 for begin, end, _ in melody)
+    assert all(a[1] <= b[0] for a, b in pairwise(melody))
+    begin, end, name = max(melody, key=lambda note: note[1] - note[0])
+    octave = int(name[-1])
+    pitch = 440 * 2 ** ((notes["NAMES"].index(name[:-1]) - 9) / 12 + octave - 4)
+    heard = np.abs(np.fft.rfft(sound[int((begin + 0.06) * 8000) : int(end * 8000)]))
+    frequency = heard.argmax() * 8000 / (2 * len(heard))
+    k = round(frequency / pitch)  # one of its partials
+    assert k >= 1
+    assert abs(12 * np.log2(frequency / k / pitch)) < 0.4
+
+
+def test_frames_with_their_labels(notes: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    data.write_wav(path, np.zeros((800, 2)), 100)  # 8 seconds
+    labels = path.with_suffix(".txt")
+    labels.write_text("1.0\t3.0\ta bird\n\\\t200\t300\n\n5\t6.5\tC#4\n", encoding="utf-8")
+    config = notes["Config"](frame=1.0, step=0.5)
+    decibels, names = notes["read_recording"](path, 100, config)
+    assert decibels.shape == (15, 51)
+    np.testing.assert_allclose(decibels, -60)
+    wanted = ["silence", *["a bird"] * 4, *["silence"] * 4, *["C#4"] * 3, *["silence"] * 3]
+    assert names.tolist() == wanted  # in the middles 0.5, 1, … 7.5
+    with pytest.raises(DataError, match=r"x\.wav: 100 samples in a second, the first recording"):
+        notes["read_recording"](path, 200, config)
+    with pytest.raises(DataError, match=r"x\.wav: short_time_spectrum: samples must be"):
+        notes["read_recording"](path, 100, notes["Config"](frame=9.0))
+    for line, message in (
+        ("1 x A", "line 1 must be a begin"),
+        ("2 1 A", "line 1: from 2.0 to 1.0"),
+    ):
+        labels.write_text(line, encoding="utf-8")
+        with pytest.raises(DataError, match=rf"x\.txt: {message}"):
+            notes["read_labels"](labels)
+    labels.unlink()
+    with pytest.raises(DataError, match=r"x\.txt: cannot be read"):
+        notes["read_recording"](path, 100, config)
+    with pytest.raises(DataError, match=r"holds 1 recordings \*\.wav; at least 2"):
+        notes["main"](tmp_path)
+
+
+def test_recordings_in_pieces(notes: dict[str, Any]) -> None:
+    pieces = notes["windows"]([np.arange(5), np.array([9, 8])], 2, -100)
+    assert pieces.tolist() == [[0, 1], [2, 3], [4, -100], [9, 8]]
+    assert notes["windows"]([np.zeros((3, 4))], 2, 1.0).shape == (2, 2, 4)
+    away = notes["away_from_changes"](np.array(list("aaabbca"), object))
+    assert away.tolist() == [True, True, False, False, False, False, False]
+
+
+def test_notes_at_a_glance(notes: dict[str, Any]) -> None:
+    config = notes["Config"](
+        recordings=4, seconds=1.0, test=0.5, length=9, hidden_size=2, epochs=1, seeds=(0,)
+    )
+    found = notes["main"](None, config)
+    assert set(found) == {"peak", "one frame", "LSTM"}
+    assert all(0 <= right <= 1 for (right,) in found.values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_neighbours_tell_the_note(notes: dict[str, Any]) -> None:
+    found = notes["main"](None, notes["Config"](seeds=(0, 1)))
+    assert min(found["LSTM"]) > max(found["one frame"]) + 0.01
+    assert min(found["one frame"]) > found["peak"][0] + 0.1
 
 
 # --- one to many ---

@@ -11,7 +11,13 @@ import pytest
 import neurona as ne
 from neurona import train
 from neurona.core.errors import ArgumentError, IndexOutOfRangeError, ShapeError
-from neurona.models import Captioner, Forecaster, SequenceClassifier, SequenceLabeller
+from neurona.models import (
+    Captioner,
+    Forecaster,
+    FrameLabeller,
+    SequenceClassifier,
+    SequenceLabeller,
+)
 from neurona.models.sequence_classifier import vectors_of
 
 TOKENS = np.array([[3, 1, 4, 1, 5], [2, 0, 6, -1, -1]])
@@ -131,3 +137,16 @@ def test_several_tokens_a_step(kind: Any) -> None:
     np.testing.assert_allclose(x.numpy()[0], [rows[3] + rows[1], rows[4]])
     np.testing.assert_allclose(x.numpy()[1], [rows[2], np.zeros(3)])
     assert lengths.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_frames_hear_what_came_before_and_after(bidirectional: bool) -> None:
+    network = FrameLabeller(2, 3, hidden_size=4, bidirectional=bidirectional)
+    x = np.random.default_rng(0).standard_normal((1, 4, 2)).astype(np.float32)
+    scores = network(x).numpy()
+    assert scores.shape == (1, 4, 3)
+    for changed, heard in ((0, 3), (3, 0)):
+        other = x.copy()
+        other[0, changed] += 1
+        differs = (network(other).numpy()[0, heard] != scores[0, heard]).any()
+        assert differs == (bidirectional or changed < heard)

@@ -18,6 +18,7 @@ from neurona.data.npz import read_npz, write_npz
 from neurona.data.readers import DigitReader, ImageReader, Reader
 from neurona.data.rt_polarity import CLASSES as RT_POLARITY_CLASSES
 from neurona.data.rt_polarity import rt_polarity
+from neurona.data.sound import read_wav, short_time_spectrum, write_wav
 from neurona.data.source import Source, sample_generator
 from neurona.data.splits import split, split_indices
 from neurona.data.standardize import Standardizer
@@ -64,12 +65,15 @@ __all__ = [
     "read_idx",
     "read_image",
     "read_npz",
+    "read_wav",
     "resize_image",
     "rt_polarity",
     "sample_generator",
+    "short_time_spectrum",
     "split",
     "split_indices",
     "windows",
     "write_idx",
     "write_npz",
+    "write_wav",
 ]

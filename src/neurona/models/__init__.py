@@ -10,6 +10,7 @@ from neurona.models.detector import SingleShotDetector
 from neurona.models.features import FeatureExtractor
 from neurona.models.feed_forward import FeedForward
 from neurona.models.forecaster import Forecaster
+from neurona.models.frame_labeller import FrameLabeller
 from neurona.models.googlenet import GoogLeNet, GoogLeNetOutputs, Inception, googlenet
 from neurona.models.gpt import GPT, gpt2
 from neurona.models.hebb import Hebb
@@ -66,6 +67,7 @@ __all__ = [
     "FeatureExtractor",
     "FeedForward",
     "Forecaster",
+    "FrameLabeller",
     "GoogLeNet",
     "GoogLeNetOutputs",
     "Hebb",
