@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,12 @@ from neurona.core.trace import STATE, recording
 from neurona.core.variable import Variable
 
 
-def topological(ends: Iterable[Node]) -> list[Node]:
-    """Every node that `ends` depend on, each after its inputs."""
+def topological(ends: Iterable[Node], instead: Mapping[int, Node] | None = None) -> list[Node]:
+    """Every node that `ends` depend on, each after its inputs.
+
+    instead: by the id of a node one whose inputs stand for its own.
+    """
+    instead = instead or {}
     order: list[Node] = []
     seen: set[int] = set()
     stack = [(node, False) for node in reversed(list(ends))]
@@ -29,7 +33,8 @@ def topological(ends: Iterable[Node]) -> list[Node]:
         elif id(node) not in seen:
             seen.add(id(node))
             stack.append((node, True))
-            stack += [(x, False) for x in reversed(node.inputs) if id(x) not in seen]
+            inputs = instead.get(id(node), node).inputs
+            stack += [(x, False) for x in reversed(inputs) if id(x) not in seen]
     return order
 
 

@@ -102,7 +102,7 @@ def operands_again(outputs: Sequence[Node]) -> list[Node]:
                     break
         if any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
             new[id(node)] = with_inputs(node, tuple(inputs))
-    return _replaced(outputs, new) if new else list(outputs)
+    return rewrite(outputs, with_inputs, new) if new else list(outputs)
 
 
 def _only_source(node: Node, source: dict[int, Node]) -> Node | None:
@@ -130,23 +130,6 @@ def _moved(x: Node, z: Node, place: Node) -> Node:
         if changed:
             moved[id(node)] = with_inputs(node, inputs)
     return moved[id(x)]
-
-
-def _replaced(outputs: Sequence[Node], new: dict[int, Node]) -> list[Node]:
-    """The graph with other nodes, of old inputs, in place of some."""
-    done: dict[int, Node] = {}
-    stack = list(outputs)
-    while stack:
-        node = stack[-1]
-        now = new.get(id(node), node)
-        waiting = [x for x in now.inputs if id(x) not in done]
-        if waiting and id(node) not in done:
-            stack += waiting
-            continue
-        stack.pop()
-        if id(node) not in done:
-            done[id(node)] = with_inputs(now, tuple(done[id(x)] for x in now.inputs))
-    return [done[id(node)] for node in outputs]
 
 
 def _depths(order: Sequence[Node]) -> dict[int, int]:

@@ -186,20 +186,11 @@ class AttentionEmitter(AttentionText):
         arguments += ", i64 %ahead" if diagonal else ""
         runs = [self.lanes] * s.vectors
         with self.function(f"internal void {name}({arguments})"):
-            start = None
-            if self.of.mask:
-                start = {
-                    (i, j): self.read(self.pointer("%c", i * s.strip + j * self.lanes))
-                    for i in range(rows)
-                    for j in range(s.vectors)
-                }
-            tile = self.products(rows, runs, (self.of.k.strides[1], 1, s.strip), start)
+            tile = self.scores_tile(rows, s.strip, self.of.mask, self.of.k.strides[1])
             if diagonal:
+                hidden = self.number(float("-inf"))
                 for i, j in tile:
-                    first = self.assign(f"add nsw i64 %ahead, {i}")
-                    tile[i, j] = self.select(
-                        self.seen(first, j), tile[i, j], self.number(float("-inf"))
-                    )
+                    tile[i, j] = self.below_diagonal(i, j, tile[i, j], hidden)
             self.put_tile(tile, runs, s.strip)
             for j in range(s.vectors):
                 place = self.vector_at("%top", j)
@@ -285,9 +276,7 @@ class AttentionEmitter(AttentionText):
         left = self.assign(f"sub nsw i64 {s.queries}, %query")
         name = f"llvm.masked.store.{self.suffix(self.kind, True)}.p0"
         for j in range(s.vectors):
-            numbers = ", ".join(f"i64 {j * self.lanes + lane}" for lane in range(self.lanes))
-            kind = f"<{self.lanes} x i64>"
-            live = self.assign(f"icmp slt {kind} <{numbers}>, {self.splat(left, 'i64')}")
+            live = self.lanes_that("slt", left, j)
             typed = [
                 (self.wide, self.read(self.vector_at(self.log, j))),
                 ("ptr", self.vector_at(place, j)),

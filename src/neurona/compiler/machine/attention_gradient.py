@@ -135,21 +135,13 @@ class GradientEmitter(AttentionText):
         arguments += ", i64 %ahead" if diagonal else ""
         runs = [self.lanes] * s.vectors
         with self.function(f"internal void {name}({arguments})"):
-            start = None
-            if self.of.mask:
-                start = {
-                    (i, j): self.read(self.pointer("%c", i * self.step + j * self.lanes))
-                    for i in range(rows)
-                    for j in range(s.vectors)
-                }
-            tile = self.products(rows, runs, (self.of.k.strides[1], 1, self.step), start)
+            tile = self.scores_tile(rows, self.step, self.of.mask, self.of.k.strides[1])
             tops = [self.read(self.vector_at("%lse", j)) for j in range(s.vectors)]
             for i, j in tile:
                 less = self.assign(f"fsub {self.wide} {tile[i, j]}, {tops[j]}")
                 tile[i, j] = self.power(less)
                 if diagonal:
-                    flags = self.seen(self.assign(f"add nsw i64 %ahead, {i}"), j)
-                    tile[i, j] = self.select(flags, tile[i, j], "zeroinitializer")
+                    tile[i, j] = self.below_diagonal(i, j, tile[i, j], "zeroinitializer")
             self.put_tile(tile, runs, self.step)
 
     def slopes(self, rows: int) -> None:
@@ -313,9 +305,7 @@ class GradientEmitter(AttentionText):
         place = self.pointer("%lse", query)
         left = self.assign(f"sub nsw i64 {s.queries}, {query}")
         for j in range(s.vectors):
-            numbers = ", ".join(f"i64 {j * self.lanes + lane}" for lane in range(self.lanes))
-            kind = f"<{self.lanes} x i64>"
-            live = self.assign(f"icmp slt {kind} <{numbers}>, {self.splat(left, 'i64')}")
+            live = self.lanes_that("slt", left, j)
             one = self.intrinsic(
                 self.wide, f"llvm.masked.load.{self.suffix(self.kind, True)}.p0",
                 ("ptr", self.vector_at(place, j)), ("i32", str(self.dtype.itemsize)),

@@ -227,13 +227,33 @@ class AttentionText(PanelText):
         for (i, j), text in tile.items():
             self.put_run(text, self.pointer("%c", i * row + j * self.lanes), runs[j])
 
+    def scores_tile(self, rows: int, step: int, mask: Mask | None, key_step: int) -> Tile:
+        """Keys times queries, added to the mask if there is one, which lies in %c already.
+
+        step, key_step: elements from row to row of %c, and from key to key.
+        """
+        s = self.sizes
+        start = None
+        if mask:
+            start = {
+                (i, j): self.read(self.pointer("%c", i * step + j * self.lanes))
+                for i in range(rows)
+                for j in range(s.vectors)
+            }
+        return self.products(rows, [self.lanes] * s.vectors, (key_step, 1, step), start)
+
+    def below_diagonal(self, row: int, vector: int, x: str, hidden: str) -> str:
+        """x of a row of a tile, but `hidden` where its key, %ahead of the queries, is unseen."""
+        first = self.assign(f"add nsw i64 %ahead, {row}")
+        return self.select(self.lanes_that("sge", first, vector), x, hidden)
+
     # --- strips of queries ---
 
-    def seen(self, first: str, vector: int) -> str:
-        """Flags of the lanes of a strip whose number is at least `first`."""
+    def lanes_that(self, compare: str, bound: str, vector: int) -> str:
+        """Flags of the lanes of a strip whose number compares so with a bound."""
         numbers = ", ".join(f"i64 {vector * self.lanes + lane}" for lane in range(self.lanes))
         kind = f"<{self.lanes} x i64>"
-        return self.assign(f"icmp sge {kind} <{numbers}>, {self.splat(first, 'i64')}")
+        return self.assign(f"icmp {compare} {kind} <{numbers}>, {self.splat(bound, 'i64')}")
 
     def query_rows(self, base: str, first: str, step: int) -> list[str]:
         """Pointers to the rows of a strip's queries; beyond the last query it is taken again."""
