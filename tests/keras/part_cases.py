@@ -139,6 +139,53 @@ def recurrent_states(keras: Any) -> Numbers:
     return numbers(model.fit(x, pattern((6, 2), 7), epochs=4, shuffle=False, verbose=0))
 
 
+@case
+def attention_outputs(keras: Any) -> Numbers:
+    layers = keras.layers
+    inputs = [keras.Input(shape) for shape in ((4, 6), (5, 3), (5, 7), (4, 5))]
+    q, v, k, seen = inputs
+    x = [pattern((2, *one.shape[1:]), number) for number, one in enumerate(inputs)]
+    x[3] = np.maximum(np.sign(x[3]), 0).astype(np.float32)
+    x[3][..., 1] = 1
+    found: Numbers = {}
+    for name, options, call in (
+        ("self", {}, {"query": q, "value": q, "use_causal_mask": True}),
+        ("across", {"value_dim": 4, "use_bias": False}, {"query": q, "value": v}),
+        ("of keys", {"output_shape": 2, "dropout": 0.5}, {"query": q, "value": v, "key": k}),
+        ("masked", {}, {"query": q, "value": v, "attention_mask": seen}),
+        (
+            "masked and causal",
+            {"dropout": 0.2},
+            {"query": q, "value": v, "key": k, "attention_mask": seen, "use_causal_mask": True},
+        ),
+    ):
+        layer = layers.MultiHeadAttention(2, 3, **options)
+        y, scores = layer(**call, return_attention_scores=True)
+        for part, result in (("", y), (", scores", scores)):
+            model = keras.Model(inputs, layers.Concatenate()([layers.Flatten()(result), *[
+                layers.Flatten()(one) for one in inputs]]))  # fmt: skip
+            set_weights(model)
+            given = np.asarray(model.predict(x, verbose=0), float)
+            found[name + part] = list(given[:, : -sum(one[0].size for one in x)].ravel())
+    return found
+
+
+@case
+def attention_learning(keras: Any) -> Numbers:
+    layers = keras.layers
+    x = keras.Input((5, 4))
+    attention = layers.MultiHeadAttention(
+        2, 3, kernel_regularizer=keras.regularizers.L2(0.01), bias_regularizer="l2"
+    )
+    h = layers.Add()([x, attention(x, x, use_causal_mask=True)])
+    h = layers.LayerNormalization()(layers.Add()([h, attention(h, x)]))
+    model = keras.Model(x, layers.Dense(1)(layers.Flatten()(h)))
+    set_weights(model)
+    model.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse")
+    given, y = pattern((8, 5, 4), 8), pattern((8, 1), 7)
+    return numbers(model.fit(given, y, epochs=5, shuffle=False, verbose=0))
+
+
 def wired(keras: Any) -> Any:
     """Two inputs, a layer used twice, several ways of merging, a model inside."""
     layers = keras.layers

@@ -169,6 +169,23 @@ def test_recurrent_layers_are_saved(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
+def test_attention_is_saved_with_what_each_call_was_told(tmp_path: Path) -> None:
+    x, attention = keras.Input((5, 4)), layers.MultiHeadAttention(2, 3, dropout=0.5, seed=1)
+    y, scores = attention(x, x, use_causal_mask=True, return_attention_scores=True)
+    y = attention(y, x)
+    model = keras.Model(x, layers.Concatenate()([layers.Flatten()(one) for one in (y, scores)]))
+    given = np.random.default_rng(0).normal(size=(3, 5, 4)).astype(np.float32)
+    model.save(tmp_path)
+    again = keras.models.load_model(tmp_path)
+    found = again.predict(given, verbose=0)
+    np.testing.assert_array_equal(found, model.predict(given, verbose=0))
+    weights = found[:, 20:].reshape(3, 2, 5, 5)
+    np.testing.assert_array_equal(weights, np.tril(weights))
+    np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-6)
+    first, second = [attention(given, given, training=True).numpy() for _ in range(2)]
+    assert (first != second).any()
+
+
 def test_a_layer_of_ones_own_learns_and_is_saved(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((3,)), Scaled(0.5), layers.Dropout(0.0)])
     model.compile(keras.optimizers.SGD(0.1), lambda t, y: ne.mean((t - y) * (t - y), axis=-1))
@@ -286,6 +303,7 @@ def fit(x: Any, y: Any, loss: str = "mse", **options: Any) -> Callable[[], Any]:
 
 
 X = np.ones((5, 3))
+S = np.ones((2, 5, 3))
 WRONG: list[tuple[Callable[[], Any], type[NeuronaError], str]] = [
     (lambda: layers.Attention, ArgumentError, "no Attention; .* are in neurona.nn .*Dense"),
     (lambda: layers.LSTM(4, stateful=True), ArgumentError, "stateful is not there; .*carry_state"),
@@ -296,6 +314,22 @@ WRONG: list[tuple[Callable[[], Any], type[NeuronaError], str]] = [
     ),
     (lambda: layers.GRU(4, input_dim=3)(X), ShapeError, r"GRU: the input must be .*\(None, 3\)"),
     (lambda: layers.Bidirectional(layers.Dense(3)), ArgumentError, "needs a SimpleRNN, LSTM or G"),
+    (lambda: layers.MultiHeadAttention(0, 3), ArgumentError, "num_heads must be a positive whole"),
+    (
+        lambda: layers.MultiHeadAttention(2, 3)(X, X),
+        ShapeError,
+        r"query must be \(batch, time, ",
+    ),
+    (
+        lambda: layers.MultiHeadAttention(2, 3)(S, S, attention_mask=np.ones((4, 5)) > 0),
+        ShapeError,
+        r"attn_mask \(4, 5\) does not broadcast to \(2, 2, 5, 5\)",
+    ),
+    (
+        lambda: layers.MultiHeadAttention(2, 3, sliding_window=2),
+        ArgumentError,
+        "Keras's argument 'sliding_window' is not there",
+    ),
     (lambda: layers.Bidirectional(layers.GRU(3), "max"), ArgumentError, "one of concat, sum"),
     (lambda: layers.TimeDistributed(layers.Dense), ArgumentError, "needs a layer, not type"),
     (lambda: layers.Conv2d, ArgumentError, "no Conv2d; did you mean 'Conv2D'"),

@@ -24,19 +24,23 @@ BATCH = 2
 COMMON = ("name", "trainable", "dtype", "input_shape", "input_dim")
 ABSENT = (
     "activity_regularizer",
+    "attention_axes",
     "autocast",
     "batch_input_shape",
     "batch_size",
     "beta_constraint",
     "bias_constraint",
     "embeddings_constraint",
+    "flash_attention",
     "gamma_constraint",
     "kernel_constraint",
     "lora_alpha",
     "lora_rank",
     "quantization_config",
     "recurrent_constraint",
+    "sliding_window",
     "use_cudnn",
+    "use_gate",
     "weights",
 )
 """Arguments of Keras's layers that are not there."""
@@ -145,17 +149,18 @@ class Layer(Module):
 
     # --- calling ---
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, **options: Any) -> Any:
         """The output for KerasTensors or arrays; see the class.
 
-        training: for this call; by default the mode the layer is in.
+        training: for this call; by default the mode the layer is in. options: what else `forward`
+        takes, as plain data.
         """
         several = self.SEVERAL and isinstance(inputs, (list, tuple))
         tensors = inputs if several else [inputs]
         if any(isinstance(one, KerasTensor) for one in tensors):
             if training is not None:
                 raise ArgumentError(f"{self.title}: training is chosen when the model runs")
-            return self.connect(*tensors)
+            return self.connect(*tensors, **options)
         if not self.built:
             shapes = [(None, *np.shape(one)[1:]) for one in tensors]
             self.make(shapes if self.SEVERAL else shapes[0])
@@ -164,14 +169,14 @@ class Layer(Module):
         if training is not None:
             self.train(training)
         try:
-            return super().__call__(given if several else given[0])
+            return super().__call__(given if several else given[0], **options)
         finally:
             if training is not None:
                 self.train(mode)
 
-    def wired(self, inputs: Any) -> Any:
+    def wired(self, inputs: Any, **options: Any) -> Any:
         """What the layer gives within a model: one tensor, also where a call gives several."""
-        return self(inputs)
+        return self(inputs, **options)
 
     @property
     def built(self) -> bool:
@@ -185,8 +190,8 @@ class Layer(Module):
             self._shape = shape
             self.trainable = self._trainable
 
-    def connect(self, *inputs: Any) -> KerasTensor:
-        """The layer's output for tensors of a network being described.
+    def connect(self, *inputs: Any, **options: Any) -> KerasTensor:
+        """The layer's output for tensors of a network being described, and options of the call.
 
         Raises what the layer raises for inputs of these shapes, with its name.
         """
@@ -200,7 +205,7 @@ class Layer(Module):
         specs = [spec_of(one) for one in inputs]
         try:
             self.make(shapes if self.SEVERAL else shapes[0])
-            output = outline(self, specs, several=self.SEVERAL)
+            output = outline(self, specs, options, several=self.SEVERAL)
         except NeuronaError as error:
             found = shapes if self.SEVERAL else shapes[0]
             said = str(error).startswith(self.title)
@@ -212,7 +217,7 @@ class Layer(Module):
                 f"{self.title}: the first axis must stay the batch; for {BATCH} samples the output "
                 f"has shape {output.shape}"
             )
-        made = KerasTensor((None, *output.shape[1:]), output.dtype, self, tuple(inputs))
+        made = KerasTensor((None, *output.shape[1:]), output.dtype, self, tuple(inputs), options)
         self._wired.append(made)
         return made
 
@@ -303,14 +308,20 @@ def spec_of(tensor: KerasTensor) -> Spec:
     return Spec((BATCH, *lengths_of(tensor.shape)), tensor.dtype)
 
 
-def outline(module: Layer, inputs: Sequence[Spec], *, several: bool = False) -> Spec:
+def outline(
+    module: Layer,
+    inputs: Sequence[Spec],
+    options: Mapping[str, Any] | None = None,
+    *,
+    several: bool = False,
+) -> Spec:
     """Shape and dtype of a module's output; nothing is computed and no state changes."""
     training = module.training
     module.eval()
     try:
         with recording() as trace, set_grad_enabled(False):
             given = [Tensor(trace.input(spec)) for spec in inputs]
-            output = module.wired(given if several else given[0])
+            output = module.wired(given if several else given[0], **(options or {}))
     finally:
         module.train(training)
     return Spec(output.shape, output.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from neurona.core.dtypes import DType
@@ -20,21 +21,28 @@ class KerasTensor:
 
     - `shape`: (None, …); the first axis is the batch.
     - `layer`, `inputs`: what it comes from; an input of the network comes from no tensor.
+      `options`: what else the layer was told in this call.
 
     >>> from neurona.keras import Input, layers
     >>> layers.Dense(3)(Input((4,)))
     KerasTensor(shape=(None, 3), dtype=float32)
     """
 
-    __slots__ = ("dtype", "inputs", "layer", "shape")
+    __slots__ = ("dtype", "inputs", "layer", "options", "shape")
 
     def __init__(
-        self, shape: Shape, dtype: DType, layer: Layer, inputs: tuple[KerasTensor, ...] = ()
+        self,
+        shape: Shape,
+        dtype: DType,
+        layer: Layer,
+        inputs: tuple[KerasTensor, ...] = (),
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self.shape = shape
         self.dtype = dtype
         self.layer = layer
         self.inputs = inputs
+        self.options = dict(options or {})
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TraceError(f"{self!r} has no values: it is part of a network being described")

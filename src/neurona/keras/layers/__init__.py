@@ -5,6 +5,7 @@ from typing import Any
 from neurona.core.errors import ArgumentError, nearest
 from neurona.keras.layer import Layer
 from neurona.keras.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from neurona.keras.layers.attention import MultiHeadAttention
 from neurona.keras.layers.convolution import (
     Conv1D,
     Conv1DTranspose,
@@ -101,6 +102,7 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "PReLU",
     "ReLU",

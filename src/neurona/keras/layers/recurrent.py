@@ -98,13 +98,18 @@ class Recurrent(Layer):
         return filled(self.bias_initializer, (self.GATES * self.units,))
 
     def __call__(
-        self, inputs: Any, training: bool | None = None, *, initial_state: Any = None
+        self,
+        inputs: Any,
+        training: bool | None = None,
+        *,
+        initial_state: Any = None,
+        **options: Any,
     ) -> Any:
         """The output for KerasTensors or arrays; see the class."""
         if initial_state is not None:
             given = initial_state if isinstance(initial_state, (list, tuple)) else [initial_state]
             inputs = [inputs, *given]
-        whole = super().__call__(inputs, training)
+        whole = super().__call__(inputs, training, **options)
         if not self.return_state:
             return whole
         first = whole.shape[1] - self.STATES
@@ -114,8 +119,8 @@ class Recurrent(Layer):
             return [Steps(*place)(whole) for place in places]
         return [_steps(whole, *place) for place in places]
 
-    def wired(self, inputs: Any) -> Tensor:
-        whole: Tensor = super().__call__(inputs)
+    def wired(self, inputs: Any, **options: Any) -> Tensor:
+        whole: Tensor = super().__call__(inputs, **options)
         return whole
 
     def forward(self, inputs: Any) -> Tensor:

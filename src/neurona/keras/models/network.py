@@ -19,10 +19,18 @@ from neurona.train.architecture import layer_class
 
 
 class Call(NamedTuple):
-    """A layer called once. layer: its name. inputs: the numbers of the tensors it takes."""
+    """A layer called once. layer: its name. inputs: the numbers of the tensors it takes.
+
+    options: what else it was told.
+    """
 
     layer: str
     inputs: tuple[int, ...]
+    options: dict[str, Any]
+
+    def described(self) -> list[Any]:
+        """As plain data, options only where there are any."""
+        return [self.layer, list(self.inputs), *([self.options] if self.options else [])]
 
 
 @train.register
@@ -50,7 +58,8 @@ class KerasNetwork(Layer):
             layer.name = layer.name or key
         self.layers = nn.ModuleDict({key: layer for layer, key in self._names.items()})
         self._calls = tuple(
-            Call(self._names[layer], numbers) for layer, numbers in wiring.numbered()
+            Call(self._names[layer], numbers, options)
+            for layer, numbers, options in wiring.numbered()
         )
         self._last = wiring.number_of(output)
         self._tensors = (*wiring.inputs, *wiring.calls)
@@ -66,10 +75,10 @@ class KerasNetwork(Layer):
 
     def forward(self, x: Any) -> Tensor:
         tensors, layers = self.unpack(x), self.inside
-        for name, inputs in self._calls:
+        for name, inputs, options in self._calls:
             layer = layers[name]
             given = [tensors[i] for i in inputs]
-            tensors.append(layer.wired(given if layer.SEVERAL else given[0]))
+            tensors.append(layer.wired(given if layer.SEVERAL else given[0], **options))
         return tensors[self._last]
 
     def unpack(self, x: Any) -> list[Tensor]:
@@ -86,12 +95,12 @@ class KerasNetwork(Layer):
             start = stop
         return tensors
 
-    def connect(self, *inputs: Any) -> KerasTensor:
+    def connect(self, *inputs: Any, **options: Any) -> KerasTensor:
         wanted = [one.shape for one in self._inputs]
         found = [getattr(one, "shape", one) for one in inputs]
         if found != wanted:
             raise ArgumentError(f"{self.title}: its inputs are {wanted}, not {found}")
-        return super().connect(*inputs)
+        return super().connect(*inputs, **options)
 
     # --- what is in it ---
 
@@ -144,7 +153,7 @@ class KerasNetwork(Layer):
                 for name, layer in self.inside.items()
             ],
             "inputs": [self._names[one.layer] for one in self._inputs],
-            "calls": [[call.layer, list(call.inputs)] for call in self._calls],
+            "calls": [call.described() for call in self._calls],
             "output": self._last,
             "sequential": self.sequential,
         }
@@ -170,8 +179,9 @@ class KerasNetwork(Layer):
         made: dict[str, Any] = {one["config"]["name"]: layer_of(one) for one in config["layers"]}
         inputs = [made[name].output for name in config["inputs"]]
         tensors: list[KerasTensor] = list(inputs)
-        for name, numbers in config["calls"]:
-            tensors.append(made[name].connect(*[tensors[i] for i in numbers]))
+        for name, numbers, *options in config["calls"]:
+            more = options[0] if options else {}
+            tensors.append(made[name].connect(*[tensors[i] for i in numbers], **more))
         network = cls(inputs, tensors[config["output"]], name=config["name"])
         network._trainable = config["trainable"]
         network.sequential = config["sequential"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from neurona.core.errors import ArgumentError
 from neurona.keras.layer import Layer
@@ -89,10 +90,11 @@ class Wiring:
                 taken.add(names[layer])
         return {layer: names[layer] for layer in self.layers()}
 
-    def numbered(self) -> Iterator[tuple[Layer, tuple[int, ...]]]:
-        """Each call's layer and the numbers of the tensors it takes."""
+    def numbered(self) -> Iterator[tuple[Layer, tuple[int, ...], dict[str, Any]]]:
+        """Each call's layer, the numbers of the tensors it takes, and its options."""
         for tensor in self.calls:
-            yield tensor.layer, tuple(self.number_of(one) for one in tensor.inputs)
+            numbers = tuple(self.number_of(one) for one in tensor.inputs)
+            yield tensor.layer, numbers, tensor.options
 
     def number_of(self, tensor: KerasTensor) -> int:
         """The place of a tensor: the inputs come first, then the calls."""
