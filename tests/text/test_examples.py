@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from neurona.core.errors import DataError
@@ -139,3 +140,36 @@ def test_parts_of_a_word() -> None:
     assert [parts_of(word)[-1] for word in ("USA", "iPhone", "2.024", "él", "...")] == [
         "X", "xXx", "0.0", "x", ".",
     ]  # fmt: skip
+
+
+def made_up(number: int, seed: int) -> tuple[str, ...]:
+    """Sentences about names that nobody has; what a name is, the words around it say."""
+    rng = np.random.default_rng(seed)
+
+    def entity(label: str) -> str:
+        names = ["".join(rng.choice(list("abdegilmnorstu"), 5)).capitalize() for _ in range(2)]
+        tags = (f"{names[0]}/B-{label}", f"{names[1]}/I-{label}")
+        return " ".join(tags[: rng.integers(1, 3)])
+
+    forms = (
+        "{PER} vive/O en/O {LOC} ./O",
+        "{ORG} ganó/O en/O {LOC} ./O",
+        "hoy/O llega/O {PER} ./O",
+    )
+    return tuple(
+        forms[rng.integers(3)].format(PER=entity("PER"), ORG=entity("ORG"), LOC=entity("LOC"))
+        for _ in range(number)
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_entities_never_seen(tmp_path: Path) -> None:
+    names = names_of("tagging.py")
+    for seed in range(3):
+        paths = [tmp_path / "esp.train", tmp_path / "esp.testb"]
+        for path, number in zip(paths, (400, 100), strict=True):
+            path.write_text(in_columns(made_up(number, 2 * seed + (number > 100)), universal=False))
+        found = names["main"](*paths, names["Config"](length=8, batch_size=8, seed=seed))
+        assert found["LSTM"] > 0.97
+        assert found["dictionary"] < 0.5
