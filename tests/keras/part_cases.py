@@ -140,6 +140,33 @@ def recurrent_states(keras: Any) -> Numbers:
 
 
 @case
+def recurrent_stateful(keras: Any) -> Numbers:
+    """Windows of two sequences side by side; then from the start again."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((4, 3), batch_size=2),
+            layers.LSTM(3, stateful=True, return_sequences=True),
+            layers.GRU(2, stateful=True, go_backwards=True),
+            layers.Dense(1),
+        ]
+    )
+    set_weights(model)
+    model.compile(loss="mse")
+    x, y = pattern((6, 4, 3), 8) * 2, pattern((6, 1), 7)
+
+    def predicted() -> list[float]:
+        return list(np.asarray(model.predict(x, batch_size=2, verbose=0), float).ravel())
+
+    found = {"first": predicted(), "on": predicted()}
+    for layer in model.layers[-3:-1]:
+        layer.reset_states()
+    found["again"] = predicted()
+    found["evaluated"] = [float(model.evaluate(x, y, batch_size=2, verbose=0))]
+    return found
+
+
+@case
 def attention_outputs(keras: Any) -> Numbers:
     layers = keras.layers
     inputs = [keras.Input(shape) for shape in ((4, 6), (5, 3), (5, 7), (4, 5))]

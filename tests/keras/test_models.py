@@ -169,6 +169,50 @@ def test_recurrent_layers_are_saved(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
+def test_states_go_on_while_learning_too(tmp_path: Path) -> None:
+    """Against steps written out: eager, each from the state that the one before left."""
+    x = np.random.default_rng(0).normal(size=(6, 4, 3)).astype(np.float32)
+    y = x.mean(axis=(1, 2), keepdims=True)[:, 0]
+    model = keras.Sequential([keras.Input((4, 3)), layers.LSTM(3, stateful=True), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.5), "mse")
+    lstm, dense = layers.LSTM(3, return_state=True), layers.Dense(1)
+    state: Any = [ne.zeros((2, 3))] * 2
+    dense(lstm(x[:2])[0])
+    for ours, theirs in zip((lstm, dense), model.layers, strict=True):
+        ours.set_weights(theirs.get_weights())
+    weights = [one for layer in (lstm, dense) for one in layer.parameters()]
+    losses = []
+    for i in [0, 2, 4] * 2:
+        last, *after = lstm(x[i : i + 2], initial_state=state)
+        loss = ne.mean((dense(last) - y[i : i + 2]) ** 2)
+        state = [part.detach() for part in after]
+        for weight, slope in zip(weights, ne.gradients(loss, weights), strict=True):
+            weight.assign(weight - 0.5 * slope)
+        losses.append(loss.item())
+    history = model.fit(x, y, batch_size=2, epochs=2, shuffle=False, verbose=0).history
+    expected = np.reshape(losses, (2, 3)).mean(axis=1)
+    np.testing.assert_allclose(history["loss"], expected, rtol=1e-5)
+
+    keeper = model.layers[0]
+    model.save(tmp_path)
+    fresh = keras.models.load_model(tmp_path)  # keeps no state of before
+    assert fresh.layers[0].stateful
+    on = model.predict(x, batch_size=2, verbose=0)
+    assert (on != fresh.predict(x, batch_size=2, verbose=0)).any()
+    keeper.reset_states([part.numpy() for part in state])
+    np.testing.assert_allclose(model.predict(x, batch_size=2, verbose=0), on, rtol=1e-4)
+    keeper.reset_states()
+    both = [keeper(x[:2]).numpy() for _ in range(2)]
+    assert (both[0] != both[1]).any()
+    for batch_size, message in ((4, "no multiple of batch_size=4"), (3, "states of 2 sequences")):
+        with pytest.raises(ShapeError, match=message):
+            model.predict(x, batch_size=batch_size)
+    with pytest.raises(ShapeError, match=r"must be 2 of \(batch, units\) \(1, 3\)"):
+        keeper.reset_states([np.zeros((1, 3))])
+    with pytest.raises(ArgumentError, match="it keeps no states"):
+        lstm.reset_states()
+
+
 def test_attention_is_saved_with_what_each_call_was_told(tmp_path: Path) -> None:
     x, attention = keras.Input((5, 4)), layers.MultiHeadAttention(2, 3, dropout=0.5, seed=1)
     y, scores = attention(x, x, use_causal_mask=True, return_attention_scores=True)
@@ -306,7 +350,6 @@ X = np.ones((5, 3))
 S = np.ones((2, 5, 3))
 WRONG: list[tuple[Callable[[], Any], type[NeuronaError], str]] = [
     (lambda: layers.Attention, ArgumentError, "no Attention; .* are in neurona.nn .*Dense"),
-    (lambda: layers.LSTM(4, stateful=True), ArgumentError, "stateful is not there; .*carry_state"),
     (
         lambda: layers.LSTM(4)(np.ones((2, 5, 3)), initial_state=[X]),
         ShapeError,

@@ -108,7 +108,10 @@ class Embedding(Layer):
         **common: Any,
     ) -> None:
         if mask_zero:
-            raise ArgumentError("Embedding: mask_zero is not there: no layer knows masks yet")
+            raise ArgumentError(
+                "Embedding: mask_zero is not there, since layers hand on no masks; the recurrent "
+                "layers of neurona.nn take lengths="
+            )
         if input_length is not None:
             common.setdefault("input_shape", (input_length,))
         super().__init__(**common)

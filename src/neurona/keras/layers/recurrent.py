@@ -12,6 +12,7 @@ from neurona.autodiff import scan
 from neurona.core.errors import ArgumentError, ShapeError
 from neurona.core.op import Array
 from neurona.core.tensor import Tensor
+from neurona.core.trace import STATE
 from neurona.core.variable import Variable
 from neurona.keras import activations, initializers, regularizers
 from neurona.keras.layer import Layer, Weight, filled
@@ -19,6 +20,7 @@ from neurona.keras.symbolic import KerasTensor
 from neurona.nn import functional
 from neurona.nn.functional.dropout import check_probability
 from neurona.nn.linear import extent
+from neurona.nn.module import Module
 from neurona.ops.create import ones, zeros
 from neurona.ops.generator import Generator
 from neurona.ops.join import concat, split
@@ -40,6 +42,10 @@ class Recurrent(Layer):
     dropout, recurrent_dropout: in training, of the inputs and of the state in its products, with
     one mask for all steps.
     go_backwards: from the end to the start; the steps' h are in the order of the steps then.
+    stateful: each sequence of a batch goes on from the state in which that of the same place in the
+    batch before ended, in training, in evaluation and in calls with arrays, until `reset_states()`.
+    All batches then have one size, and `fit` is told `shuffle=False`. No gradient flows from batch
+    to batch.
     unroll: taken and left alone; the compiled loop needs none.
     """
 
@@ -57,16 +63,12 @@ class Recurrent(Layer):
     return_sequences: bool
     return_state: bool
     go_backwards: bool
+    stateful: bool
 
     def __init__(self, **common: Any) -> None:
         # Keras's names of what is the same for all of them.
         options = {name: common.pop(name) for name in list(common) if name in _SHARED}
         super().__init__(**common)
-        if options["stateful"]:
-            raise ArgumentError(
-                f"{self.title}: stateful is not there; give initial_state, or carry the state of a "
-                "neurona.nn network on with train.Model.fit(carry_state=True)"
-            )
         self.units = extent(self.title, "units", options["units"])
         self.activation = activations.name_of(options["activation"])
         self._activate = activations.get(options["activation"])
@@ -82,6 +84,7 @@ class Recurrent(Layer):
             setattr(self, name, bool(options[name]))
         self.seed = options["seed"]
         self._generator = None if self.seed is None else Generator(self.seed)
+        self._states: list[Variable] = []
 
     def build(self, shape: Any) -> None:
         shape = shape[0] if isinstance(shape, list) else shape
@@ -150,13 +153,62 @@ class Recurrent(Layer):
             state = self.step(row, state, state[0] if mask is None else state[0] * mask)
             return state, state[0]
 
+        if self.stateful and STATE.trace is None:
+            self.hold(batch)
         last, every = scan(step, self._start(state, rows), z, reverse=self.go_backwards)
+        for kept, part in zip(self._kept(batch), last, strict=False):
+            kept.assign(part.detach())
         return permute_dims(every, (1, 0, 2)), last
+
+    def hold(self, batch: int) -> None:
+        """Make room for the states of so many sequences; nothing if there is.
+
+        Raises `ShapeError` if the states are those of another number.
+        """
+        held = [kept.shape[0] for kept in self._states]
+        if not held:
+            self._states = [
+                Variable(np.zeros((batch, self.units), np.float32), requires_grad=False)
+                for _ in range(self.STATES)
+            ]
+        elif held[0] != batch:
+            raise ShapeError(
+                f"{self.title}: it keeps the states of {held[0]} sequences, the batch has {batch}; "
+                "a stateful layer takes batches of one size"
+            )
+
+    def reset_states(self, states: Sequence[Any] | None = None) -> None:
+        """Begin anew: with zeros, or with these parts of a state, arrays (batch, units).
+
+        Raises `ArgumentError` for a layer that is not stateful, `ShapeError` for other shapes.
+        """
+        if not self.stateful:
+            raise ArgumentError(f"{self.title}: it keeps no states; make it with stateful=True")
+        if states is None:
+            for kept in self._states:
+                kept.assign(np.zeros(kept.shape, np.float32))
+            return
+        parts = [np.asarray(part, np.float32) for part in states]
+        batch = len(parts[0]) if parts and parts[0].ndim else 0
+        if [part.shape for part in parts] != [(batch, self.units)] * self.STATES:
+            raise ShapeError(
+                f"{self.title}: states of shapes {[part.shape for part in parts]} must be "
+                f"{self.STATES} of (batch, units) {(batch, self.units)}"
+            )
+        self.hold(batch)
+        for kept, part in zip(self._states, parts, strict=True):
+            kept.assign(part)
+
+    def _kept(self, batch: int) -> list[Variable]:
+        """The states of so many sequences; none where only shapes are worked out."""
+        return [kept for kept in self._states if kept.shape[0] == batch]
 
     def _start(self, given: Sequence[Any], rows: Tensor) -> State:
         shape = (rows.shape[1], self.units)
         if not given:
-            return (zeros(shape, dtype=rows.dtype),) * self.STATES
+            # Copies, since what is kept is overwritten before the gradient asks for it.
+            kept = tuple([part * 1 for part in self._kept(shape[0])])
+            return kept or (zeros(shape, dtype=rows.dtype),) * self.STATES
         state = tuple([operand(part) for part in given])
         if [part.shape for part in state] != [shape] * self.STATES:
             raise ShapeError(
@@ -202,6 +254,21 @@ _SHARED = (
     "dropout", "recurrent_dropout", "seed",
     "return_sequences", "return_state", "go_backwards", "stateful", "unroll",
 )  # fmt: skip
+
+
+def hold_states(network: Module, verb: str, samples: int, batch: int) -> None:
+    """Make room for the states of a network's stateful layers.
+
+    Raises `ShapeError` unless the samples are whole batches.
+    """
+    layers = [one for one in network.modules() if isinstance(one, Recurrent) and one.stateful]
+    if layers and samples % batch:
+        raise ShapeError(
+            f"{verb}: {layers[0].title} is stateful and takes batches of one size; {samples} "
+            f"samples are no multiple of batch_size={batch}"
+        )
+    for layer in layers:
+        layer.hold(batch)
 
 
 @train.register

@@ -32,11 +32,16 @@ class InputLayer(Layer):
 
 
 def Input(  # noqa: N802  (Keras's name)
-    shape: Sequence[int], *, dtype: str | None = None, name: str | None = None
+    shape: Sequence[int],
+    batch_size: int | None = None,
+    *,
+    dtype: str | None = None,
+    name: str | None = None,
 ) -> KerasTensor:
     """A tensor that stands for the data: the start of a network in functional style.
 
     shape: of one sample, without the batch axis. dtype: "float32", or "int64" and the like.
+    batch_size: taken and left alone; a network takes batches of every size.
 
     >>> from neurona import keras
     >>> keras.Input(shape=(20,))

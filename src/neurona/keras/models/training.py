@@ -18,6 +18,7 @@ from neurona.keras import losses as known_losses
 from neurona.keras import metrics as known_metrics
 from neurona.keras import optimizers as known_optimizers
 from neurona.keras.callbacks import Callback, History
+from neurona.keras.layers.recurrent import hold_states
 from neurona.keras.models.bridge import Lines, bridged
 from neurona.keras.models.inputs import inputs_for
 from neurona.keras.models.network import KerasNetwork
@@ -225,6 +226,8 @@ class Trained:
             served, rest = last_share(served, validation_split)
         served = with_classes(served, class_weight)
         size = 32 if batch_size is None else batch_size
+        for one in (served, rest or ()):
+            hold_states(self.network, "fit", len(one[0]) if one else 0, size)
         if epochs <= initial_epoch:
             raise ArgumentError(f"fit: epochs {epochs} must be above initial_epoch {initial_epoch}")
         self.history = History()
@@ -293,6 +296,7 @@ class Trained:
         refuse("evaluate", absent)
         trainer = self._ready(x)
         served = self._arrays(x, y, "evaluate", sample_weight)
+        hold_states(self.network, "evaluate", len(served[0]), batch_size or 32)
         loader = Loader(*served, batch_size=batch_size or 32, shuffle=False)
         return _given(trainer.evaluate(loader), return_dict)
 
@@ -306,6 +310,7 @@ class Trained:
         if self._trainer is None:
             self._trainer = train.Model(self.network)
         inputs = inputs_for(self.network, x, "predict")
+        hold_states(self.network, "predict", len(inputs), batch_size or 32)
         return self._trainer.predict(inputs, batch_size=batch_size or 32)
 
     def predict_on_batch(self, x: Any) -> Array:
@@ -324,6 +329,7 @@ class Trained:
         trainer = self._ready(x)
         served = self._arrays(x, y, "train_on_batch", sample_weight)
         served = with_classes(served, class_weight)
+        hold_states(self.network, "train_on_batch", len(served[0]), len(served[0]))
         batch = Loader(*served, batch_size=len(served[0]), shuffle=False)
         values = trainer.fit(batch, epochs=1, verbose=False).values
         return _given({name: value[0] for name, value in values.items()}, return_dict)
