@@ -15,6 +15,20 @@ IGNORED = -100
 """The target of a place behind the end of the text; losses of tokens leave it out."""
 
 
+def checked_ids(who: str, ids: ArrayLike) -> NDArray[np.int64]:
+    """A copy of a text's tokens, int64 `(token,)`. Raises `ShapeError`, `DTypeError`.
+
+    >>> checked_ids("windows", [3, 1])
+    array([3, 1])
+    """
+    tokens = array_of(who, "ids", ids)
+    if tokens.ndim != 1:
+        raise ShapeError(f"{who}: ids must be (token,), found {tokens.shape}")
+    if tokens.dtype.kind not in "iu":
+        raise DTypeError(f"{who}: ids must be integers, found {tokens.dtype}")
+    return tokens.astype(np.int64)
+
+
 class TokenWindows(Source):
     """Windows of a text in tokens: inputs x_t … x_{t+T−1} with their targets x_{t+1} … x_{t+T}.
 
@@ -35,11 +49,7 @@ class TokenWindows(Source):
     """
 
     def __init__(self, ids: ArrayLike, length: int, draws: int | None = None) -> None:
-        tokens = array_of("TokenWindows", "ids", ids)
-        if tokens.ndim != 1:
-            raise ShapeError(f"TokenWindows: ids must be (token,), found {tokens.shape}")
-        if tokens.dtype.kind not in "iu":
-            raise DTypeError(f"TokenWindows: ids must be integers, found {tokens.dtype}")
+        tokens = checked_ids("TokenWindows", ids)
         length = whole("TokenWindows", "length", length)
         draws = None if draws is None else whole("TokenWindows", "draws", draws)
         least = 2 if draws is None else length + 1
@@ -48,7 +58,7 @@ class TokenWindows(Source):
                 f"TokenWindows: a text of {len(tokens)} tokens is too short; windows of {length} "
                 f"with the tokens that follow need {least}"
             )
-        self.ids = tokens.astype(np.int64)
+        self.ids = tokens
         self.length = length
         self.draws = draws
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurona.core.arguments import array_of, whole
-from neurona.core.errors import ArgumentError, DTypeError, ShapeError
-from neurona.data.token_windows import IGNORED
+from neurona.core.arguments import whole
+from neurona.core.errors import ArgumentError, ShapeError
+from neurona.data.token_windows import IGNORED, checked_ids
 
 Pair = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -92,11 +92,7 @@ def windows(
     [[0, 1, 2], [5, 6, 7]] [[1, 2, 3], [6, 7, 8]]
     [[3, 4, 0], [8, 0, 0]] [[4, 5, -100], [9, -100, -100]]
     """
-    tokens = array_of("windows", "ids", ids)
-    if tokens.ndim != 1:
-        raise ShapeError(f"windows: ids must be (token,), found {tokens.shape}")
-    if tokens.dtype.kind not in "iu":
-        raise DTypeError(f"windows: ids must be integers, found {tokens.dtype}")
+    tokens = checked_ids("windows", ids)
     batch_size = whole("windows", "batch_size", batch_size)
     length = whole("windows", "length", length)
     least = batch_size * length + 1 if drop_last else batch_size + 1
@@ -105,4 +101,4 @@ def windows(
             f"windows: a text of {len(tokens)} tokens is too short for {batch_size} streams"
             f"{f' of windows of {length}' if drop_last else ''}, which need {least}"
         )
-    return WindowLoader(tokens.astype(np.int64), batch_size, length, drop_last)
+    return WindowLoader(tokens, batch_size, length, drop_last)

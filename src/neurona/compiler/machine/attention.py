@@ -55,9 +55,7 @@ class Attention:
     @property
     def block(self) -> int:
         """Keys of a block, a multiple of a strip."""
-        s = self.sizes
-        count = -(-s.keys // KEYS)
-        return -(-s.keys // (count * s.strip)) * s.strip
+        return self.sizes.key_block(KEYS)
 
     @property
     def single(self) -> bool:

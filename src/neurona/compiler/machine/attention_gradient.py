@@ -63,9 +63,7 @@ class Gradient:
     @property
     def keys(self) -> int:
         """Keys of a block, a multiple of a strip."""
-        s = self.sizes
-        count = -(-s.keys // KEYS)
-        return -(-s.keys // (count * s.strip)) * s.strip
+        return self.sizes.key_block(KEYS)
 
     @property
     def items(self) -> int:

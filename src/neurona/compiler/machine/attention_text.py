@@ -8,7 +8,7 @@ keys and values are read where they lie. Scores are in base 2, and e^x is 2^(x·
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from neurona.compiler.machine.pack import PanelText
@@ -92,6 +92,11 @@ class Sizes:
     @property
     def strips(self) -> int:
         return -(-self.queries // self.strip)
+
+    def key_block(self, most: int) -> int:
+        """Keys of a block, a multiple of a strip: blocks of about one size, at most `most`."""
+        count = -(-self.keys // most)
+        return -(-self.keys // (count * self.strip)) * self.strip
 
     @property
     def pairs(self) -> int:
@@ -257,14 +262,19 @@ class AttentionText(PanelText):
 
     def query_rows(self, base: str, first: str, step: int) -> list[str]:
         """Pointers to the rows of a strip's queries; beyond the last query it is taken again."""
+        return [
+            self.pointer(base, self.assign(f"mul nsw i64 {number}, {step}"))
+            for number in self.strip_queries(first)
+        ]
+
+    def strip_queries(self, first: str) -> Iterator[str]:
+        """The numbers of a strip's queries; beyond the last query it is named again."""
         s = self.sizes
-        found = []
         for lane in range(s.strip):
             number = self.assign(f"add nsw i64 {first}, {lane}") if lane else first
             if s.queries % s.strip:
                 number = self.smaller(number, s.queries - 1)
-            found.append(self.pointer(base, self.assign(f"mul nsw i64 {number}, {step}")))
-        return found
+            yield number
 
     def transposed(self, rows: list[str], width: int, factor: float, goal: str, step: int) -> None:
         """Rows of so many elements as the columns, `step` elements apart, of a panel."""
@@ -319,15 +329,10 @@ class AttentionText(PanelText):
 
     def mask_rows(self, mask: Mask, base: str, query: str) -> list[str]:
         """Where the queries of a strip have their masks, as numbers of elements."""
-        s = self.sizes
-        found = []
-        for lane in range(s.strip):
-            number = self.assign(f"add nsw i64 {query}, {lane}") if lane else query
-            if s.queries % s.strip:
-                number = self.smaller(number, s.queries - 1)
-            at = self.assign(f"mul nsw i64 {number}, {mask.strides[2]}")
-            found.append(self.mask_pointer(mask, base, at))
-        return found
+        return [
+            self.mask_pointer(mask, base, self.assign(f"mul nsw i64 {number}, {mask.strides[2]}"))
+            for number in self.strip_queries(query)
+        ]
 
     def mask_pointer(self, mask: Mask, base: str, at: str) -> str:
         kind = "i8" if mask.dtype == dtypes.bool_ else self.kind
