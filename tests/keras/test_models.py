@@ -209,6 +209,10 @@ def test_states_go_on_while_learning_too(tmp_path: Path) -> None:
             model.predict(x, batch_size=batch_size)
     with pytest.raises(ShapeError, match=r"must be 2 of \(batch, units\) \(1, 3\)"):
         keeper.reset_states([np.zeros((1, 3))])
+    with pytest.raises(ArgumentError, match="states are a list of arrays, not 3"):
+        keeper.reset_states(3)
+    with pytest.raises(ArgumentError, match="batch_size must be a whole number"):
+        keras.Input((4, 3), batch_size=0)
     with pytest.raises(ArgumentError, match="it keeps no states"):
         lstm.reset_states()
 

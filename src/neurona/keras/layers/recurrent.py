@@ -188,6 +188,8 @@ class Recurrent(Layer):
             for kept in self._states:
                 kept.assign(np.zeros(kept.shape, np.float32))
             return
+        if not isinstance(states, (list, tuple)):
+            raise ArgumentError(f"{self.title}: states are a list of arrays, not {states!r}")
         parts = [np.asarray(part, np.float32) for part in states]
         batch = len(parts[0]) if parts and parts[0].ndim else 0
         if [part.shape for part in parts] != [(batch, self.units)] * self.STATES:

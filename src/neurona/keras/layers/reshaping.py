@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from neurona.core.arguments import whole
 from neurona.core.dtypes import as_dtype
 from neurona.core.errors import ShapeError
 from neurona.core.tensor import Tensor
@@ -47,6 +48,8 @@ def Input(  # noqa: N802  (Keras's name)
     >>> keras.Input(shape=(20,))
     KerasTensor(shape=(None, 20), dtype=float32)
     """
+    if batch_size is not None:
+        whole("Input", "batch_size", batch_size)
     return InputLayer(shape, dtype=dtype, name=name).output
 
 
