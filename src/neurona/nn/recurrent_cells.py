@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
+from neurona.core.op import Shape
 from neurona.core.tensor import Tensor
 from neurona.nn import functional, init
 from neurona.nn.functional.checks import choice
+from neurona.nn.functional.recurrent import Weights
 from neurona.nn.linear import empty, extent
 from neurona.nn.module import Module
 
 
-class _Cell(Module):
+class Cell(Module):
+    """A cell's parameters, of shapes by name, drawn from ±1/√hidden_size."""
+
+    hidden_size: int
+
+    def fill(self, shapes: Mapping[str, Shape], bias: bool, dtype: Any) -> None:
+        """Make the parameters; without `bias` those named so are None."""
+        self.bias = bias
+        for name, shape in shapes.items():
+            given = bias or not name.startswith("bias")
+            setattr(self, name, empty(shape, dtype) if given else None)
+        self._parts = tuple(shapes)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew, from ±1/√hidden_size."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            init.uniform(parameter, -bound, bound)
+
+    def weights(self) -> Weights:
+        """The parameters by name."""
+        return {name: getattr(self, name) for name in self._parts}
+
+
+class _Cell(Cell):
     """Weights of `gates` parts."""
 
     gates = 1
@@ -23,22 +51,17 @@ class _Cell(Module):
         name = type(self).__name__
         self.input_size = extent(name, "input_size", input_size)
         self.hidden_size = extent(name, "hidden_size", hidden_size)
-        self.bias = bias
         rows = self.gates * hidden_size
-        self.weight_ih = empty((rows, input_size), dtype)
-        self.weight_hh = empty((rows, hidden_size), dtype)
-        self.bias_ih = empty((rows,), dtype) if bias else None
-        self.bias_hh = empty((rows,), dtype) if bias else None
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw the parameters anew, from ±1/√hidden_size."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            init.uniform(parameter, -bound, bound)
-
-    def _weights(self) -> tuple[Any, ...]:
-        return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
+        self.fill(
+            {
+                "weight_ih": (rows, input_size),
+                "weight_hh": (rows, hidden_size),
+                "bias_ih": (rows,),
+                "bias_hh": (rows,),
+            },
+            bias,
+            dtype,
+        )
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
@@ -73,7 +96,7 @@ class RNNCell(_Cell):
         super().__init__(input_size, hidden_size, bias, dtype=dtype)
 
     def forward(self, x: Any, hx: Any = None) -> Tensor:
-        return functional.rnn_cell(x, hx, *self._weights(), nonlinearity=self.nonlinearity)
+        return functional.rnn_cell(x, hx, **self.weights(), nonlinearity=self.nonlinearity)
 
     def extra_repr(self) -> str:
         other = "" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity!r}"
@@ -99,7 +122,7 @@ class LSTMCell(_Cell):
     gates = 4
 
     def forward(self, x: Any, hx: Any = None) -> tuple[Tensor, Tensor]:
-        return functional.lstm_cell(x, hx, *self._weights())
+        return functional.lstm_cell(x, hx, **self.weights())
 
 
 class GRUCell(_Cell):
@@ -132,7 +155,7 @@ class GRUCell(_Cell):
         super().__init__(input_size, hidden_size, bias, dtype=dtype)
 
     def forward(self, x: Any, hx: Any = None) -> Tensor:
-        return functional.gru_cell(x, hx, *self._weights(), reset_after=self.reset_after)
+        return functional.gru_cell(x, hx, **self.weights(), reset_after=self.reset_after)
 
     def extra_repr(self) -> str:
         return super().extra_repr() + ("" if self.reset_after else ", reset_after=False")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from neurona.core.op import Shape
 from neurona.core.tensor import Tensor
-from neurona.nn import init
-from neurona.nn.functional.recurrent import Recurrence, Weights, jordan, one_step, second_order
-from neurona.nn.linear import empty, extent
-from neurona.nn.module import Module
+from neurona.nn.functional.recurrent import Recurrence, jordan, one_step, second_order
+from neurona.nn.linear import extent
 from neurona.nn.recurrent_base import RNNBase
+from neurona.nn.recurrent_cells import Cell
 
 
 def _jordan_shapes(inputs: int, hidden: int, outputs: int) -> dict[str, Shape]:
@@ -113,30 +111,7 @@ class SecondOrderRNN(RNNBase):
         return second_order(self.nonlinearity)
 
 
-class _Variant(Module):
-    """A cell with parameters of these shapes, drawn from ±1/√hidden_size."""
-
-    hidden_size: int
-
-    def _fill(self, shapes: dict[str, Shape], bias: bool, dtype: Any) -> None:
-        self.bias = bias
-        for name, shape in shapes.items():
-            given = bias or not name.startswith("bias")
-            setattr(self, name, empty(shape, dtype) if given else None)
-        self._parts = tuple(shapes)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw the parameters anew."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            init.uniform(parameter, -bound, bound)
-
-    def _weights(self) -> Weights:
-        return {name: getattr(self, name) for name in self._parts}
-
-
-class JordanRNNCell(_Variant):
+class JordanRNNCell(Cell):
     """y' = g(W_ho f(W_ih x + b_ih + W_hh y + b_hh) + b_ho): one step of `JordanRNN`.
 
     x: (batch, input_size) or (input_size,). hx: y, (batch, output_size) or (output_size,), zeros if
@@ -165,18 +140,18 @@ class JordanRNNCell(_Variant):
         self.nonlinearity = nonlinearity
         self.output_nonlinearity = output_nonlinearity
         jordan(nonlinearity, output_nonlinearity)
-        self._fill(_jordan_shapes(input_size, hidden_size, output_size), bias, dtype)
+        self.fill(_jordan_shapes(input_size, hidden_size, output_size), bias, dtype)
 
     def forward(self, x: Any, hx: Any = None) -> Tensor:
         cell = jordan(self.nonlinearity, self.output_nonlinearity)
         state = None if hx is None else (hx,)
-        return one_step("jordan_cell", cell, x, state, self._weights(), ("y",))[0]
+        return one_step("jordan_cell", cell, x, state, self.weights(), ("y",))[0]
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}, {self.output_size}"
 
 
-class SecondOrderRNNCell(_Variant):
+class SecondOrderRNNCell(Cell):
     """h'ⱼ = f(Σᵢₖ Wⱼᵢₖ hᵢ xₖ + bⱼ): one step of `SecondOrderRNN`.
 
     x: (batch, input_size) or (input_size,). hx: (batch, hidden_size) or (hidden_size,), zeros if
@@ -201,12 +176,12 @@ class SecondOrderRNNCell(_Variant):
         self.hidden_size = extent("SecondOrderRNNCell", "hidden_size", hidden_size)
         self.nonlinearity = nonlinearity
         second_order(nonlinearity)
-        self._fill(_second_order_shapes(input_size, hidden_size), bias, dtype)
+        self.fill(_second_order_shapes(input_size, hidden_size), bias, dtype)
 
     def forward(self, x: Any, hx: Any = None) -> Tensor:
         cell = second_order(self.nonlinearity)
         state = None if hx is None else (hx,)
-        return one_step("second_order_cell", cell, x, state, self._weights())[0]
+        return one_step("second_order_cell", cell, x, state, self.weights())[0]
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}"
