@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any, cast
 
 from neurona.compiler.run.memory import Memory
@@ -73,7 +74,7 @@ class Pool:
     def run(self, memory: Memory) -> int:
         """Make a call (see `runner`), with the workers if they are free."""
         words = memory.words
-        me = threading.get_ident()
+        me = get_ident()
         if self.shut or self.owner.setdefault(0, me) != me or self.busy:
             return alone(memory)
         try:
@@ -95,7 +96,7 @@ class Pool:
     def stop(self, *, for_good: bool = False) -> None:
         """End the workers; the next run starts new ones, unless it is for good."""
         self.shut = True
-        me = threading.get_ident()
+        me = get_ident()
         while self.owner.setdefault(0, me) != me:
             time.sleep(0.001)
         for desk, bell in self.bells:
@@ -112,7 +113,8 @@ class Pool:
 def alone(memory: Memory) -> int:
     """Make a call (see `runner`) without asking for help."""
     try:
-        return int(runner()(memory.address))
+        failed: int = runner()(memory.address)
+        return failed
     except SystemError as error:
         # A signal's handler raised within native code, where ctypes does not expect it.
         if error.__cause__ is None:
