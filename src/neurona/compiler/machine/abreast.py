@@ -85,7 +85,9 @@ class AbreastEmitter(Emitter):
 
 def suits(kernel: Kernel, lanes: int) -> bool:
     """Whether the kernel's rows are folds that read, beside what is theirs, what all rows read."""
-    if not kernel.rows or any(param.shared for param in kernel.params):
+    if not kernel.rows or kernel.before or kernel.after:
+        return False
+    if any(param.shared for param in kernel.params):
         return False
     nests = [statement for statement in kernel.body if isinstance(statement, Nest)]
     stores = [statement for statement in kernel.body if isinstance(statement, Store)]
