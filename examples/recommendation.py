@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 import neurona as ne
 from neurona import models, optim, text, train
 from neurona.core.errors import DataError
-from neurona.data.files import reading
+from neurona.data.files import read_text
 
 Ids = NDArray[np.int64]
 Scores = Callable[[Sequence[Ids]], Sequence[NDArray[Any]]]
@@ -60,12 +60,7 @@ class Config:
 
 def read_ratings(path: Path) -> list[tuple[str, str, float]]:
     """User, item and time of each line; a first line of names is left out."""
-    with reading(path) as file:
-        content = file.read()
-    try:
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text: {error}") from None
+    lines = read_text(path).splitlines()
     found: list[tuple[str, str, float]] = []
     for number, line in enumerate(lines, 1):
         cells = [cell.strip() for cell in re.split("\t|::|,", line)]

@@ -14,6 +14,23 @@ from neurona.core.errors import DataError
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark, gzip or not.
+
+    Raises DataError as `reading` does, and naming the line for what is not UTF-8.
+    """
+    with reading(path) as file:
+        content = file.read()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}: line {place} is not UTF-8 text ({error.reason}); convert the file first, as "
+            "with iconv -f latin1 -t utf-8"
+        ) from None
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for reading, uncompressed where it is a gzip container, whatever its name.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from neurona.core.arguments import whole
 from neurona.core.errors import ArgumentError, DataError
-from neurona.data.files import reading
+from neurona.data.files import read_text
 from neurona.data.order import permutation
 from neurona.data.splits import split_indices
 from neurona.text.checks import checked_token, checked_tokens
@@ -45,12 +45,7 @@ def read_pairs(path: str | PathLike[str]) -> list[Pair]:
     line without a tab and an empty sentence, with the line's number.
     """
     path = Path(path)
-    with reading(path) as file:
-        content = file.read()
-    try:
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text: {error}") from None
+    lines = read_text(path).splitlines()
     pairs = []
     for number, line in enumerate(lines, 1):
         if not line.strip():

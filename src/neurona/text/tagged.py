@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurona.core.errors import ArgumentError, DataError, choices
-from neurona.data.files import reading
+from neurona.data.files import read_text
 
 CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 """The ten columns of CoNLL-U."""
@@ -114,19 +114,9 @@ def read_conll(path: str | PathLike[str], column: int = -1) -> list[TaggedSenten
 
 def _sentences(path: Path) -> Iterator[list[tuple[int, str]]]:
     """The lines of each sentence with their numbers, from 1; empty ones stand between sentences."""
-    with reading(path) as file:
-        content = file.read()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        place = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}: line {place} is not UTF-8 text ({error.reason}); convert the file first, as "
-            "with iconv -f latin1 -t utf-8"
-        ) from None
     lines: list[tuple[int, str]] = []
     # Not `splitlines`: a word may hold what Unicode takes for the end of a line.
-    for number, with_end in enumerate(text.split("\n"), 1):
+    for number, with_end in enumerate(read_text(path).split("\n"), 1):
         line = with_end.removesuffix("\r")
         if line.strip(" \t"):
             lines.append((number, line))
